@@ -1,0 +1,27 @@
+// Messages for the operator, on stderr: "gatetape: warning: ...". Never called on the packet path. Any thread.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+namespace gatetape {
+
+enum class LogLevel { kInfo, kWarning, kError };
+
+void log_message(LogLevel level, std::string_view message);
+
+template <class... Args>
+void log_info(fmt::format_string<Args...> format, Args&&... args) {
+  log_message(LogLevel::kInfo, fmt::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+void log_warning(fmt::format_string<Args...> format, Args&&... args) {
+  log_message(LogLevel::kWarning, fmt::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+void log_error(fmt::format_string<Args...> format, Args&&... args) {
+  log_message(LogLevel::kError, fmt::format(format, std::forward<Args>(args)...));
+}
+
+}  // namespace gatetape

@@ -1,0 +1,77 @@
+// The writing side of the store: what a capture holds. One Store per process and store directory (it takes a lock
+// file); one StoreWorker per capture worker, used by that worker's thread alone; everything slow (writing, sealing, index
+// writing, eviction) happens on the store's own thread behind bounded queues.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/account.h"
+#include "common/decode.h"
+#include "common/packet.h"
+#include "common/records.h"
+#include "common/result.h"
+
+namespace gatetape {
+
+// Classes age apart: each has segments of its own (storage/FORMAT.md).
+enum class RetentionClass : uint8_t { kFull = 0, kCut = 1, kHeaders = 2, kPinned = 3 };
+inline constexpr int kRetentionClassCount = 4;
+
+struct StoreInterface {
+  std::string name;
+  LinkType link_type = LinkType::kEthernet;
+  uint32_t snap_length = 262144;
+};
+
+struct StoreOptions {
+  std::vector<std::string> directories;      // created when missing; workers are spread over them
+  unsigned workers = 1;
+  uint64_t ring_bytes_max = 0;               // over all directories; 0: four fifths of what is free at start
+  uint64_t segment_raw_bytes_max = 1 << 30;  // captured bytes per segment: the domain of references
+  uint64_t reference_memory_bytes = 512 << 20;  // payloads kept to find repeats, divided among workers
+  int compression_level = 1;                 // zstd's
+  std::vector<StoreInterface> interfaces;
+};
+
+// What became of the packets handed to a StoreWorker; added == stored + dropped_* + pending.
+struct StoreCounts {
+  uint64_t added = 0;
+  uint64_t stored = 0;  // written to the file (not necessarily synced)
+  uint64_t stored_bytes = 0;
+  uint64_t dropped_queue_full = 0;
+  uint64_t dropped_failed = 0;
+  uint64_t pending = 0;
+};
+
+class StoreWorker {
+ public:
+  virtual ~StoreWorker() = default;
+  // Copies the packet into the open frame of its class. Never blocks when `may_block` was false at creation: a full
+  // queue drops the whole frame and counts its packets.
+  virtual void add(const Packet& packet, const DecodedPacket& decoded, uint64_t flow_id, RetentionClass retention) = 0;
+  // Call at least every 100 ms with a monotonic clock's nanoseconds: closes frames that have been open for a second, so
+  // that every packet can be extracted within two.
+  virtual void tick(int64_t monotonic_ns) = 0;
+  // Closes all open frames (end of capture). They are on disk when Store::close() returns.
+  virtual void flush() = 0;
+  virtual StoreCounts counts() const = 0;
+};
+
+class Store {
+ public:
+  // `live`: the source cannot wait, so a full queue drops; else add() waits for the disk.
+  static Result<std::unique_ptr<Store>> open(const StoreOptions& options, bool live);
+  virtual ~Store() = default;
+  virtual StoreWorker& worker(unsigned index) = 0;
+  // Records stand beside the packets; written by one thread (the records thread).
+  virtual RecordSink& records() = 0;
+  // The first thing that went wrong with the disk, if anything did; errors are sticky.
+  virtual Result<void> status() const = 0;
+  // Writes what is open, seals segments, writes their indexes, syncs. Call after the workers have stopped.
+  virtual Result<void> close() = 0;
+};
+
+}  // namespace gatetape
