@@ -1,0 +1,130 @@
+// Writes JSON (RFC 8259) by appending to a string: objects, arrays and values in the order they are given. It checks
+// nothing but the commas; the nesting is the caller's. One writer on one thread.
+//
+//   std::string out;
+//   JsonWriter json(out);
+//   json.begin_object().field("sid", 7).begin_object("http").field("status", 200).end_object().end_object();
+#pragma once
+
+#include <fmt/format.h>
+
+#include <concepts>
+#include <cstdint>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace gatetape {
+
+// Length in bytes of the UTF-8 sequence at the start of `text` (RFC 3629: no overlong forms, no surrogates), 0 when
+// there is no valid one.
+inline size_t utf8_sequence_length(std::string_view text) {
+  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : uint8_t{0}; };
+  const auto follows = [&](size_t i) { return (byte(i) & 0xc0) == 0x80; };
+  const uint8_t first = byte(0);
+  if (text.empty()) return 0;
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  if (first < 0xe0) return follows(1) ? 2 : 0;
+  if (first < 0xf0) {
+    if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) >= 0xa0)) return 0;
+    return follows(1) && follows(2) ? 3 : 0;
+  }
+  if ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) >= 0x90)) return 0;
+  return follows(1) && follows(2) && follows(3) ? 4 : 0;
+}
+
+// Appends `text` as a JSON string with its quotes. Traffic need not be UTF-8: a byte that is not becomes the four
+// characters \xNN, so that the output always parses and the byte can still be read.
+inline void append_json_string(std::string& out, std::string_view text) {
+  out.push_back('"');
+  for (size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    const size_t length = utf8_sequence_length(text.substr(i));
+    if (length == 0) {
+      fmt::format_to(std::back_inserter(out), "\\\\x{:02x}", static_cast<uint8_t>(c));
+      ++i;
+      continue;
+    }
+    if (length > 1) {
+      out.append(text.substr(i, length));
+    } else if (c == '"' || c == '\\') {
+      out.push_back('\\');
+      out.push_back(c);
+    } else if (c == '\n') {
+      out.append("\\n");
+    } else if (c == '\r') {
+      out.append("\\r");
+    } else if (c == '\t') {
+      out.append("\\t");
+    } else if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<uint8_t>(c));
+    } else {
+      out.push_back(c);
+    }
+    i += length;
+  }
+  out.push_back('"');
+}
+
+class JsonWriter {
+ public:
+  explicit JsonWriter(std::string& out) : out_(out) {}
+
+  JsonWriter& begin_object() { return open('{'); }
+  JsonWriter& begin_object(std::string_view key) { return name(key).open('{'); }
+  JsonWriter& end_object() { return close('}'); }
+  JsonWriter& begin_array() { return open('['); }
+  JsonWriter& begin_array(std::string_view key) { return name(key).open('['); }
+  JsonWriter& end_array() { return close(']'); }
+
+  template <class T>
+  JsonWriter& field(std::string_view key, const T& content) {
+    return name(key).value(content);
+  }
+
+  // Strings, booleans, integers and floating-point numbers.
+  template <class T>
+  JsonWriter& value(const T& content) {
+    comma();
+    if constexpr (std::same_as<T, bool>) {
+      out_.append(content ? "true" : "false");
+    } else if constexpr (std::is_arithmetic_v<T>) {
+      fmt::format_to(std::back_inserter(out_), "{}", content);
+    } else {
+      append_json_string(out_, std::string_view(content));
+    }
+    need_comma_ = true;
+    return *this;
+  }
+
+ private:
+  JsonWriter& name(std::string_view key) {
+    comma();
+    append_json_string(out_, key);
+    out_.push_back(':');
+    need_comma_ = false;
+    return *this;
+  }
+  JsonWriter& open(char bracket) {
+    comma();
+    out_.push_back(bracket);
+    need_comma_ = false;
+    return *this;
+  }
+  JsonWriter& close(char bracket) {
+    out_.push_back(bracket);
+    need_comma_ = true;
+    return *this;
+  }
+  void comma() {
+    if (need_comma_) out_.push_back(',');
+    need_comma_ = false;
+  }
+
+  std::string& out_;
+  bool need_comma_ = false;
+};
+
+}  // namespace gatetape
