@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <numeric>
 
@@ -30,14 +31,14 @@ struct WorkerAccount {
   uint64_t stored_bytes = 0;    // captured bytes of those
   uint64_t not_stored = 0;      // no store was asked for
   uint64_t duplicate = 0;
-  uint64_t cut = 0;  // left out or shortened by policy
+  uint64_t cut = 0;        // left out or shortened by policy
   uint64_t in_flight = 0;  // in open frames and queues, to be settled
   std::array<uint64_t, kFilterCauseCount> filtered{};
   std::array<uint64_t, kDropCauseCount> dropped{};
   // Beside the account: what was received, seen from the traffic.
-  std::array<uint64_t, 8> decoded{};     // packets by DecodeStatus
+  std::array<uint64_t, 8> decoded{};  // packets by DecodeStatus
   uint64_t bad_checksum = 0;
-  uint64_t time_stepped_back = 0;        // packets older than one before them
+  uint64_t time_stepped_back = 0;          // packets older than one before them
   uint64_t acknowledged_unseen_bytes = 0;  // TCP proves that they were lost before the sensor
   uint64_t ip_fragments = 0;
   uint64_t super_frames = 0;  // larger than the interface's MTU allows: offloads were left on at the mirrored host

@@ -10,8 +10,12 @@
 namespace gatetape {
 
 enum class Direction : uint8_t { kToServer = 0, kToClient = 1 };
-inline Direction opposite(Direction d) { return d == Direction::kToServer ? Direction::kToClient : Direction::kToServer; }
-inline int index(Direction d) { return static_cast<int>(d); }
+inline Direction opposite(Direction d) {
+  return d == Direction::kToServer ? Direction::kToClient : Direction::kToServer;
+}
+inline int index(Direction d) {
+  return static_cast<int>(d);
+}
 
 // 5-tuple and VLAN ids, with the lower (address, port) first. Compares as bytes: no padding.
 struct FlowKey {

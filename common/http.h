@@ -40,11 +40,11 @@ enum HttpAnomaly : uint32_t {
   kHttpBadStartLine = 1u << 1,
   kHttpBadFieldLine = 1u << 2,
   kHttpBadChunk = 1u << 3,
-  kHttpBadContentLength = 1u << 4,      // not a number, or several that differ
-  kHttpLengthAndChunked = 1u << 5,      // Content-Length beside Transfer-Encoding (RFC 9112 section 6.3)
-  kHttpGap = 1u << 6,                   // bytes of this transaction were lost before the sensor
+  kHttpBadContentLength = 1u << 4,  // not a number, or several that differ
+  kHttpLengthAndChunked = 1u << 5,  // Content-Length beside Transfer-Encoding (RFC 9112 section 6.3)
+  kHttpGap = 1u << 6,               // bytes of this transaction were lost before the sensor
   kHttpResponseWithoutRequest = 1u << 7,
-  kHttpTruncated = 1u << 8,             // the connection ended inside the transaction
+  kHttpTruncated = 1u << 8,  // the connection ended inside the transaction
 };
 
 struct HttpTransaction {
@@ -56,7 +56,7 @@ struct HttpTransaction {
   uint16_t status = 0;          // 0: none seen
   bool request_complete = false;
   bool response_complete = false;
-  uint32_t anomalies = 0;  // HttpAnomaly
+  uint32_t anomalies = 0;            // HttpAnomaly
   uint64_t body_length[2] = {0, 0};  // by Direction: entity bytes after the transfer coding was removed
   int64_t request_timestamp_ns = 0;  // packet that completed the request head
   int64_t response_timestamp_ns = 0;

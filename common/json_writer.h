@@ -35,35 +35,42 @@ inline size_t utf8_sequence_length(std::string_view text) {
   return follows(1) && follows(2) && follows(3) ? 4 : 0;
 }
 
+// Appends the first character of `text`, which is not plain ASCII, and returns how many bytes that was.
+inline size_t append_json_escaped(std::string& out, std::string_view text) {
+  const auto c = static_cast<uint8_t>(text[0]);
+  const size_t length = utf8_sequence_length(text);
+  if (length == 0) {
+    fmt::format_to(std::back_inserter(out), "\\\\x{:02x}", c);
+    return 1;
+  }
+  if (length > 1) {
+    out.append(text, 0, length);
+  } else if (c == '"' || c == '\\') {
+    out.push_back('\\');
+    out.push_back(text[0]);
+  } else if (c == '\n') {
+    out.append("\\n");
+  } else if (c == '\r') {
+    out.append("\\r");
+  } else if (c == '\t') {
+    out.append("\\t");
+  } else {
+    fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
+  }
+  return length;
+}
+
 // Appends `text` as a JSON string with its quotes. Traffic need not be UTF-8: a byte that is not becomes the four
 // characters \xNN, so that the output always parses and the byte can still be read.
 inline void append_json_string(std::string& out, std::string_view text) {
+  const auto plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
   out.push_back('"');
   for (size_t i = 0; i < text.size();) {
-    const char c = text[i];
-    const size_t length = utf8_sequence_length(text.substr(i));
-    if (length == 0) {
-      fmt::format_to(std::back_inserter(out), "\\\\x{:02x}", static_cast<uint8_t>(c));
-      ++i;
-      continue;
-    }
-    if (length > 1) {
-      out.append(text.substr(i, length));
-    } else if (c == '"' || c == '\\') {
-      out.push_back('\\');
-      out.push_back(c);
-    } else if (c == '\n') {
-      out.append("\\n");
-    } else if (c == '\r') {
-      out.append("\\r");
-    } else if (c == '\t') {
-      out.append("\\t");
-    } else if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<uint8_t>(c));
-    } else {
-      out.push_back(c);
-    }
-    i += length;
+    size_t end = i;
+    while (end < text.size() && plain(text[end])) ++end;
+    out.append(text, i, end - i);
+    i = end;
+    if (i < text.size()) i += append_json_escaped(out, text.substr(i));
   }
   out.push_back('"');
 }
@@ -90,7 +97,10 @@ class JsonWriter {
     comma();
     if constexpr (std::same_as<T, bool>) {
       out_.append(content ? "true" : "false");
-    } else if constexpr (std::is_arithmetic_v<T>) {
+    } else if constexpr (std::is_integral_v<T>) {
+      const fmt::format_int digits(content);
+      out_.append(digits.data(), digits.size());
+    } else if constexpr (std::is_floating_point_v<T>) {
       fmt::format_to(std::back_inserter(out_), "{}", content);
     } else {
       append_json_string(out_, std::string_view(content));

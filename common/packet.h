@@ -25,7 +25,7 @@ struct Packet {
   uint32_t captured_length = 0;  // bytes at data
   uint32_t wire_length = 0;      // bytes the frame had on the wire; >= captured_length
   int64_t timestamp_ns = 0;      // since the Unix epoch, UTC; may step back from one packet to the next
-  uint64_t ordinal = 0;          // place in order of arrival, from 0, unique within an ordinal domain (one source queue)
+  uint64_t ordinal = 0;  // place in order of arrival, from 0, unique within an ordinal domain (one source queue)
   LinkType link_type = LinkType::kEthernet;
   uint16_t interface_id = 0;  // which of the capture's interfaces, from 0
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -49,12 +50,12 @@ struct FlowRecord {
   int64_t last_timestamp_ns = 0;
   uint64_t first_ordinal = 0;
   uint64_t last_ordinal = 0;
-  uint64_t packets[2] = {0, 0};      // by Direction
-  uint64_t bytes[2] = {0, 0};        // frame bytes on the wire
-  uint64_t gap_bytes[2] = {0, 0};    // acknowledged by the receiver, never seen here
+  uint64_t packets[2] = {0, 0};    // by Direction
+  uint64_t bytes[2] = {0, 0};      // frame bytes on the wire
+  uint64_t gap_bytes[2] = {0, 0};  // acknowledged by the receiver, never seen here
   uint64_t http_transactions = 0;
   uint32_t alerts = 0;
-  uint8_t tcp_flags[2] = {0, 0};     // all flags seen
+  uint8_t tcp_flags[2] = {0, 0};  // all flags seen
   FlowEnd end = FlowEnd::kShutdown;
   AppProtocol app_protocol = AppProtocol::kUnknown;
 };
@@ -116,7 +117,8 @@ class RecordBatch {
 // Strings longer than 64 KiB were cut when appended. Unknown types are skipped (a newer writer's).
 Result<void> for_each_record(std::span<const uint8_t> bytes, const std::function<void(const Record&)>& visit);
 
-// Takes finished batches off a worker's hands: EVE output, the store. Called on the records thread, one batch at a time.
+// Takes finished batches off a worker's hands: EVE output, the store. Called on the records thread, one batch at a
+// time.
 class RecordSink {
  public:
   virtual ~RecordSink() = default;
