@@ -1,13 +1,12 @@
 // Where packets come from: a DPDK port, a pcap file, a stored ring. Virtual, but asked once per burst.
 //
-// Threads: open() and the destructor on the control thread; poll() for one queue on one thread at a time; release() from
-// any thread; account() from any thread. Bytes of a burst's packets live until release(burst).
+// Threads: open() and the destructor on the control thread; poll() for one queue on one thread at a time; release()
+// from any thread; account() from any thread. Bytes of a burst's packets live until release(burst).
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -51,10 +50,13 @@ class Source {
   virtual ~Source() = default;
   virtual unsigned queue_count() const = 0;
   // The next burst of a queue. kIdle: nothing now, or no free burst (the consumer is behind). kEnd: no more will come.
-  // Fails for good when the source broke (a damaged file names the offset; a vanished interface its name); what was
-  // received before has been handed out.
+  // Fails for good when the source broke (a damaged file names the packet; a vanished interface its name); what was
+  // received before has been handed out. Never waits on a network port; on standard input until there is something.
   virtual Result<PollResult> poll(unsigned queue) = 0;
   virtual void release(Burst* burst) = 0;
+  // Take no more from the network: poll() hands out what had arrived by now, then says kEnd. A file ends where it is.
+  // Any thread; not from a signal handler.
+  virtual void stop() = 0;
   virtual PortAccount account() const = 0;
   virtual std::vector<InterfaceInfo> interfaces() const = 0;
   // True for a network port: packets that cannot be taken now are lost, so a full queue drops and counts. False for a
