@@ -33,6 +33,9 @@ struct StoreOptions {
   uint64_t segment_raw_bytes_max = 1 << 30;  // captured bytes per segment: the domain of references
   uint64_t reference_memory_bytes = 512 << 20;  // payloads kept to find repeats, divided among workers
   int compression_level = 1;                 // zstd's
+  // Packets' ordinals count one sequence over all workers (a distributor numbered them): readers merge workers by ordinal.
+  // Else each worker numbers its own and readers merge by time.
+  bool shared_ordinals = false;
   std::vector<StoreInterface> interfaces;
 };
 
