@@ -6,6 +6,8 @@ const char* to_string(FilterCause cause) {
   switch (cause) {
     case FilterCause::kNotIngress:
       return "not_ingress";
+    case FilterCause::kNotHostile:
+      return "not_hostile";
     case FilterCause::kBpf:
       return "bpf";
   }

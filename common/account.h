@@ -11,9 +11,9 @@
 
 namespace gatetape {
 
-enum class FilterCause : uint8_t { kNotIngress, kBpf };
-inline constexpr int kFilterCauseCount = 2;
-const char* to_string(FilterCause cause);  // "not_ingress", "bpf"
+enum class FilterCause : uint8_t { kNotIngress, kNotHostile, kBpf };
+inline constexpr int kFilterCauseCount = 3;
+const char* to_string(FilterCause cause);  // "not_ingress", "not_hostile", "bpf"
 
 enum class DropCause : uint8_t {
   kWorkerQueueFull,  // the software distributor found the worker's queue full
@@ -46,6 +46,7 @@ struct WorkerAccount {
   uint64_t streams_out_of_order = 0, streams_overlap = 0, streams_over_limit = 0;  // segments
   uint64_t http_transactions = 0, http_anomalies = 0;
   uint64_t alerts = 0;
+  uint64_t records_dropped = 0;  // HTTP, flow and alert records that the records thread could not take in time
   uint64_t to_ingress = 0, from_ingress = 0;  // packets, when ingress addresses are given
   uint64_t encrypted_bytes = 0;               // TCP payload bytes of flows that speak TLS or SSH
 

@@ -1,0 +1,90 @@
+#include "capture/packet_filter.h"
+
+#include <pcap/pcap.h>
+
+#include <map>
+
+namespace gatetape {
+namespace {
+
+constexpr int kSnapLength = 262144;
+
+// A link type's number in files is not always libpcap's own (DLT_): raw IP is 101 in one and 12 in the other.
+int data_link_type(LinkType type) { return type == LinkType::kRaw ? DLT_RAW : static_cast<int>(type); }
+
+struct Program {
+  bpf_program bpf{};
+  Program() = default;
+  Program(const Program&) = delete;
+  ~Program() { pcap_freecode(&bpf); }
+};
+
+}  // namespace
+
+struct PacketFilter::Programs {
+  std::map<LinkType, std::unique_ptr<Program>> by_link_type;
+
+  Result<void> add(LinkType type, const std::string& expression) {
+    if (by_link_type.contains(type)) return {};
+    pcap_t* dead = pcap_open_dead_with_tstamp_precision(data_link_type(type), kSnapLength, PCAP_TSTAMP_PRECISION_NANO);
+    if (dead == nullptr) return fail("filter: link type {} is not known to libpcap", static_cast<int>(type));
+    auto program = std::make_unique<Program>();
+    const int compiled = pcap_compile(dead, &program->bpf, expression.c_str(), 1, PCAP_NETMASK_UNKNOWN);
+    const std::string message = compiled == 0 ? "" : pcap_geterr(dead);
+    pcap_close(dead);
+    if (compiled != 0) return fail("filter '{}': {}", expression, message);
+    by_link_type.emplace(type, std::move(program));
+    return {};
+  }
+
+  bool selects(const Packet& packet) const {
+    const auto program = by_link_type.find(packet.link_type);
+    if (program == by_link_type.end()) return false;
+    pcap_pkthdr header{};
+    header.caplen = packet.captured_length;
+    header.len = packet.wire_length;
+    return pcap_offline_filter(&program->second->bpf, &header, packet.data) != 0;
+  }
+};
+
+PacketFilter::PacketFilter() = default;
+PacketFilter::PacketFilter(PacketFilter&&) noexcept = default;
+PacketFilter::~PacketFilter() = default;
+
+Result<PacketFilter> PacketFilter::compile(const FilterOptions& options, const std::vector<LinkType>& link_types) {
+  PacketFilter filter;
+  filter.ingress_ = AddressSet(options.ingress);
+  filter.hostile_ = AddressSet(options.hostile);
+  if (options.bpf.empty()) return filter;
+  filter.programs_ = std::make_unique<Programs>();
+  for (const LinkType type : link_types) {
+    if (Result<void> added = filter.programs_->add(type, options.bpf); !added) return pass_on(added);
+  }
+  // A later file of a directory may bring another link type; an expression that makes no sense there selects nothing.
+  for (const LinkType type : {LinkType::kEthernet, LinkType::kRaw, LinkType::kLinuxSll, LinkType::kLinuxSll2,
+                              LinkType::kNull, LinkType::kLoop, LinkType::kIpv4, LinkType::kIpv6}) {
+    (void)filter.programs_->add(type, options.bpf);
+  }
+  return filter;
+}
+
+PacketFilter::Verdict PacketFilter::addresses(const DecodedPacket& d) const {
+  if (ingress_.empty() && hostile_.empty()) return Verdict::kPass;
+  if (d.ip_version == 0) return ingress_.empty() ? Verdict::kNotHostile : Verdict::kNotIngress;
+  if (ingress_.empty()) {
+    return hostile_.contains(d.source) || hostile_.contains(d.destination) ? Verdict::kPass : Verdict::kNotHostile;
+  }
+  const bool from = ingress_.contains(d.source), to = ingress_.contains(d.destination);
+  if (!from && !to) return Verdict::kNotIngress;
+  if (hostile_.empty()) return Verdict::kPass;
+  return (from && hostile_.contains(d.destination)) || (to && hostile_.contains(d.source)) ? Verdict::kPass
+                                                                                          : Verdict::kNotHostile;
+}
+
+PacketFilter::Verdict PacketFilter::apply(const Packet& packet, const DecodedPacket& decoded) const {
+  const Verdict verdict = addresses(decoded);
+  if (verdict != Verdict::kPass || programs_ == nullptr) return verdict;
+  return programs_->selects(packet) ? Verdict::kPass : Verdict::kBpf;
+}
+
+}  // namespace gatetape

@@ -1,0 +1,49 @@
+// Which packets are wanted: those of the ingress addresses, of hostile networks, and what a BPF expression selects.
+//
+// With both --ingress and --hostile a packet passes when one side is an ingress address and the other lies in a hostile
+// network; with --hostile alone, when either side does. What is not IP has no address and does not pass an address
+// filter. Immutable after compile(); any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "capture/address_set.h"
+#include "common/account.h"
+#include "common/decode.h"
+#include "common/packet.h"
+#include "common/result.h"
+
+namespace gatetape {
+
+struct FilterOptions {
+  std::vector<IpPrefix> ingress;
+  std::vector<IpPrefix> hostile;
+  std::string bpf;  // a tcpdump expression; empty: everything
+};
+
+class PacketFilter {
+ public:
+  enum class Verdict : uint8_t { kPass, kNotIngress, kNotHostile, kBpf };
+
+  // `link_types`: those the expression must make sense for. Fails with libpcap's message.
+  static Result<PacketFilter> compile(const FilterOptions& options, const std::vector<LinkType>& link_types);
+  PacketFilter(PacketFilter&&) noexcept;
+  ~PacketFilter();
+
+  Verdict apply(const Packet& packet, const DecodedPacket& decoded) const;
+  bool has_ingress() const { return !ingress_.empty(); }
+  bool is_ingress(const IpAddress& address) const { return ingress_.contains(address); }
+
+ private:
+  struct Programs;
+  PacketFilter();
+  Verdict addresses(const DecodedPacket& decoded) const;
+
+  AddressSet ingress_;
+  AddressSet hostile_;
+  std::unique_ptr<Programs> programs_;  // null: no expression
+};
+
+}  // namespace gatetape
