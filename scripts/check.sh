@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Checks what needs no build: formatting, shell and Python syntax, and that dependencies point one way.
+# usage: check.sh [--fix]     --fix formats the C++ files
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mapfile -t cpp < <(git ls-files '*.cc' '*.h')
+mapfile -t shell < <(git ls-files '*.sh' .ci/run)
+mapfile -t python < <(git ls-files '*.py')
+
+if [[ ${1:-} == --fix ]]; then
+  clang-format -i "${cpp[@]}"
+  exit 0
+fi
+
+failed=()
+clang-format --dry-run -Werror "${cpp[@]}" || failed+=("formatting (scripts/check.sh --fix mends it)")
+
+if ((${#shell[@]})); then
+  for script in "${shell[@]}"; do bash -n "$script" || failed+=("syntax of $script"); done
+  shellcheck -x "${shell[@]}" || failed+=("shellcheck")
+fi
+for script in "${python[@]}"; do
+  python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$script" ||
+    failed+=("syntax of $script")
+done
+
+# common <- reassembly, rules, storage <- capture <- cli; the middle three know neither each other nor DPDK.
+# forbid FOLDER PATTERN: no file of the folder includes what matches.
+forbid() {
+  local found
+  found=$(git grep -nE "^#include [\"<]($2)" -- "$1/*.h" "$1/*.cc" || true)
+  [[ -z $found ]] || { echo "$found"; failed+=("$1 includes what it must not"); }
+}
+forbid common 'reassembly/|rules/|storage/|capture/|cli/|rte_|hs[./]|zstd'
+forbid reassembly 'rules/|storage/|capture/|cli/|rte_'
+forbid rules 'reassembly/|storage/|capture/|cli/|rte_'
+forbid storage 'reassembly/|rules/|capture/|cli/|rte_'
+forbid capture 'cli/'
+
+if ((${#failed[@]})); then
+  printf 'check failed: %s\n' "${failed[@]}"
+  exit 1
+fi
+echo "checks passed: ${#cpp[@]} C++, ${#shell[@]} shell and ${#python[@]} Python files"
