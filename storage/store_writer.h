@@ -73,6 +73,9 @@ class Store {
   virtual RecordSink& records() = 0;
   // The first thing that went wrong with the disk, if anything did; errors are sticky.
   virtual Result<void> status() const = 0;
+  // Call after the workers have flushed: waits until all they handed over is written, or dropped and counted; after it
+  // their counts() have nothing pending. Records are still taken: the last account is one.
+  virtual Result<void> settle() = 0;
   // Writes what is open, seals segments, writes their indexes, syncs. Call after the workers have stopped.
   virtual Result<void> close() = 0;
 };
