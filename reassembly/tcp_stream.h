@@ -7,10 +7,13 @@
 //   - the receiver has acknowledged all of it and the sender has gone on behind it: the bytes were exchanged, and this
 //     sensor did not see them (acknowledged_unseen_bytes). It waits `reorder_patience_ns` first, since a mirror may
 //     deliver the two directions in another order than the wire;
-//   - the stream's or the worker's budget for waiting bytes is used up;
-//   - the receiver is never seen (a one-sided mirror) and the hole is `one_sided_patience_ns` old;
+//   - the receiver is never seen (a one-sided mirror), and the hole is `one_sided_patience_ns` old or the budget for
+//   waiting
+//     bytes, the stream's or the worker's, is used up;
 //   - the flow ends.
-// An acknowledgment alone moves nothing, so that a peer cannot blind the sensor by acknowledging what was never sent.
+// Else, with the budget used up, it is the segment behind the hole that is dropped, and missed once it is acknowledged:
+// a sender who leaves a hole open on purpose cannot make the sensor look away from it. Nor does an acknowledgment alone
+// move anything, so that a receiver cannot blind the sensor by acknowledging what was never sent.
 //
 // One TcpReassembler per worker, one thread. A TcpConnection lives in its flow and must be destroyed before its
 // reassembler. A sink has on_stream_bytes(Direction, std::span<const uint8_t>, uint64_t offset),
@@ -34,8 +37,8 @@ enum class TcpState : uint8_t {
   kSynSent,      // the client's SYN was seen
   kSynReceived,  // the server's SYN+ACK was seen
   kEstablished,  // the handshake is complete, or the connection was picked up in the middle
-  kClosing,      // one side has sent FIN, and all before it was seen or given up
-  kClosed,       // both sides have
+  kClosing,      // one side has sent FIN
+  kClosed,       // both sides have, and all before it was delivered or given up
   kReset,        // a valid RST was seen
 };
 
@@ -56,7 +59,7 @@ struct TcpStream {
   uint32_t initial_sequence = 0;
   uint64_t fin_offset = 0;            // where the stream ends
   uint64_t gap_bytes = 0;             // acknowledged by the receiver, never seen here
-  int64_t hole_since_ns = 0;          // when the hole before `waiting` was first seen
+  int64_t hole_since_ns = 0;          // when the hole before `waiting` was first seen; 0: not yet
   int64_t acknowledged_since_ns = 0;  // when the receiver was first seen to have acknowledged that hole; 0: not yet
   ReorderBufferPointer waiting;       // null while there is no hole
 };
@@ -87,6 +90,7 @@ class TcpConnection {
   bool ignored_ = false;         // begun in the middle, and that is not allowed: nothing is delivered
   bool has_challenge_ = false;   // a SYN was seen while open
   bool syn_data_waits_ = false;  // the SYN carried data; the server has not accepted it yet
+  Direction challenge_direction_ = Direction::kToServer;
   uint32_t challenge_sequence_ = 0;
 };
 
@@ -108,7 +112,7 @@ struct TcpCounters {
   uint64_t overlapping = 0;     // segments with some bytes seen before and some new
   uint64_t out_of_window = 0;   // segments ignored since they cannot belong to the connection as seen
   uint64_t resets_ignored = 0;  // RSTs that no receiver would accept (RFC 9293 section 3.10.7.4, RFC 5961)
-  uint64_t over_limit = 0;      // segments that found the budget used up; a gap was made in their stream
+  uint64_t over_limit = 0;      // segments that found the budget used up: dropped, or a gap was made before them
   uint64_t gaps = 0;
   uint64_t gap_bytes = 0;
   uint64_t acknowledged_unseen_bytes = 0;  // of those, what the receiver had acknowledged
@@ -150,17 +154,24 @@ class TcpReassembler {
   void slow_finish(TcpConnection& connection, Events& events);
 
   void begin(TcpConnection& connection, Direction direction, const DecodedPacket& decoded);
-  void handshake(TcpConnection& connection, Direction direction, const Packet& packet, const DecodedPacket& decoded,
-                 Events& events);
-  void data(TcpConnection& connection, Direction direction, const Segment& segment, Events& events);
+  bool synchronise(TcpConnection& connection, Direction direction, const Packet& packet, const DecodedPacket& decoded);
+  void acknowledge(TcpConnection& connection, Direction direction, const DecodedPacket& decoded);
+  void settle_syn_data(TcpConnection& connection, Direction direction, const DecodedPacket& decoded, Events& events);
+  void hold_syn_data(TcpConnection& connection, Direction direction, std::span<const uint8_t> bytes);
+  void take(TcpConnection& connection, Direction direction, const Packet& packet, const DecodedPacket& decoded,
+            Events& events);
+  static int64_t window_limit(const TcpConnection& connection, Direction direction);
+  bool is_beyond_window(TcpConnection& connection, Direction direction, int64_t begins);
+  void in_order(TcpConnection& connection, Direction direction, const Segment& segment, Events& events);
   void wait(TcpConnection& connection, Direction direction, const Segment& segment, Events& events);
-  void give_up_holes(TcpConnection& connection, Direction direction, int64_t now_ns, Events& events);
+  void give_up_hole(TcpConnection& connection, Direction direction, int64_t now_ns, Events& events);
   void skip_to(TcpConnection& connection, Direction direction, uint64_t offset, Events& events);
   void deliver(TcpStream& stream, Direction direction, std::span<const uint8_t> bytes, Events& events);
   void drain(TcpStream& stream, Direction direction, Events& events);
+  void fin(TcpConnection& connection, Direction direction, uint64_t offset);
   void end_if_complete(TcpConnection& connection, Direction direction, Events& events);
-  void end(TcpConnection& connection, Direction direction, Events& events);
   void reset(TcpConnection& connection, Direction direction, const DecodedPacket& decoded, Events& events);
+  void flush(TcpConnection& connection, Direction direction, Events& events);
 
   TcpOptions options_;
   ReorderPool pool_;
@@ -186,7 +197,7 @@ inline bool TcpReassembler::is_in_order(const TcpConnection& connection, Directi
   const TcpStream& peer = connection.streams_[1 - index(direction)];
   return connection.state_ == TcpState::kEstablished && decoded.sequence_number == stream.next_sequence &&
          (decoded.tcp_flags | kTcpPsh | kTcpEce | kTcpCwr) == kOrdinary && !stream.waiting && !peer.waiting &&
-         stream.started && !stream.has_fin && decoded.payload_length == decoded.payload_wire_length;
+         stream.started && peer.has_acknowledged && decoded.payload_length == decoded.payload_wire_length;
 }
 
 template <class Sink>
