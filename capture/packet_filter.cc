@@ -10,7 +10,9 @@ namespace {
 constexpr int kSnapLength = 262144;
 
 // A link type's number in files is not always libpcap's own (DLT_): raw IP is 101 in one and 12 in the other.
-int data_link_type(LinkType type) { return type == LinkType::kRaw ? DLT_RAW : static_cast<int>(type); }
+int data_link_type(LinkType type) {
+  return type == LinkType::kRaw ? DLT_RAW : static_cast<int>(type);
+}
 
 struct Program {
   bpf_program bpf{};
@@ -53,8 +55,8 @@ PacketFilter::~PacketFilter() = default;
 
 Result<PacketFilter> PacketFilter::compile(const FilterOptions& options, const std::vector<LinkType>& link_types) {
   PacketFilter filter;
-  filter.ingress_ = AddressSet(options.ingress);
-  filter.hostile_ = AddressSet(options.hostile);
+  filter.ingress_ = PrefixSet(options.ingress);
+  filter.hostile_ = PrefixSet(options.hostile);
   if (options.bpf.empty()) return filter;
   filter.programs_ = std::make_unique<Programs>();
   for (const LinkType type : link_types) {
@@ -78,7 +80,7 @@ PacketFilter::Verdict PacketFilter::addresses(const DecodedPacket& d) const {
   if (!from && !to) return Verdict::kNotIngress;
   if (hostile_.empty()) return Verdict::kPass;
   return (from && hostile_.contains(d.destination)) || (to && hostile_.contains(d.source)) ? Verdict::kPass
-                                                                                          : Verdict::kNotHostile;
+                                                                                           : Verdict::kNotHostile;
 }
 
 PacketFilter::Verdict PacketFilter::apply(const Packet& packet, const DecodedPacket& decoded) const {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "capture/address_set.h"
+#include "capture/prefix_set.h"
 #include "common/account.h"
 #include "common/decode.h"
 #include "common/packet.h"
@@ -41,8 +41,8 @@ class PacketFilter {
   PacketFilter();
   Verdict addresses(const DecodedPacket& decoded) const;
 
-  AddressSet ingress_;
-  AddressSet hostile_;
+  PrefixSet ingress_;
+  PrefixSet hostile_;
   std::unique_ptr<Programs> programs_;  // null: no expression
 };
 

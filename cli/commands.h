@@ -8,8 +8,11 @@ inline constexpr int kExitDone = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 
+int command_capture(int argc, char** argv);
 int command_extract(int argc, char** argv);
 int command_search(int argc, char** argv);
 int command_stats(int argc, char** argv);
+int command_rules_test(int argc, char** argv);
+int command_rules_check(int argc, char** argv);
 
 }  // namespace gatetape

@@ -5,9 +5,11 @@
 namespace gatetape {
 
 namespace {
-volatile std::sig_atomic_t signal_seen = 0;
+std::atomic<bool> signal_seen{false};
+static_assert(std::atomic<bool>::is_always_lock_free);  // so that a signal handler may set it
+
 void note_signal(int) {
-  signal_seen = 1;
+  signal_seen.store(true, std::memory_order_relaxed);
 }
 }  // namespace
 
@@ -21,7 +23,11 @@ void catch_interrupts() {
 }
 
 bool interrupted() {
-  return signal_seen != 0;
+  return signal_seen.load(std::memory_order_relaxed);
+}
+
+const std::atomic<bool>& interrupt_flag() {
+  return signal_seen;
 }
 
 }  // namespace gatetape

@@ -1,4 +1,4 @@
-#include "capture/address_set.h"
+#include "capture/prefix_set.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -25,7 +25,7 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
-size_t AddressSet::Hash::operator()(const IpAddress& address) const {
+size_t PrefixSet::Hash::operator()(const IpAddress& address) const {
   uint64_t high, low;
   std::memcpy(&high, address.bytes.data(), 8);
   std::memcpy(&low, address.bytes.data() + 8, 8);
@@ -33,15 +33,16 @@ size_t AddressSet::Hash::operator()(const IpAddress& address) const {
   return h ^ (h >> 32);
 }
 
-AddressSet::AddressSet(const std::vector<IpPrefix>& prefixes) {
+PrefixSet::PrefixSet(const std::vector<IpPrefix>& prefixes) {
   for (const IpPrefix& prefix : prefixes) {
-    auto at = std::find_if(by_length_.begin(), by_length_.end(), [&](const Length& l) { return l.length == prefix.length; });
+    auto at =
+        std::find_if(by_length_.begin(), by_length_.end(), [&](const Length& l) { return l.length == prefix.length; });
     if (at == by_length_.end()) at = by_length_.insert(at, Length{prefix.length, {}});
     at->networks.insert(prefix.address);
   }
 }
 
-bool AddressSet::contains(const IpAddress& address) const {
+bool PrefixSet::contains(const IpAddress& address) const {
   return std::any_of(by_length_.begin(), by_length_.end(), [&](const Length& l) {
     return l.networks.contains(l.length == 128 ? address : masked(address, l.length));
   });

@@ -1,5 +1,5 @@
-// A set of IP networks that answers "is this address in any of them": one hash look-up per prefix length in use, whatever
-// the number of networks. Immutable after building; any thread.
+// A set of IP networks that answers "is this address in any of them": one hash look-up per prefix length in use,
+// whatever the number of networks. Immutable after building; any thread.
 #pragma once
 
 #include <string>
@@ -11,10 +11,10 @@
 
 namespace gatetape {
 
-class AddressSet {
+class PrefixSet {
  public:
-  AddressSet() = default;
-  explicit AddressSet(const std::vector<IpPrefix>& prefixes);
+  PrefixSet() = default;
+  explicit PrefixSet(const std::vector<IpPrefix>& prefixes);
 
   bool empty() const { return by_length_.empty(); }
   bool contains(const IpAddress& address) const;

@@ -1,0 +1,163 @@
+#include "capture/inspection.h"
+
+#include "rules/rule.h"
+
+namespace gatetape {
+namespace {
+
+std::string_view value_of(const HttpHead& head, std::string_view name) {
+  const HttpField* field = head.find(name);
+  return field == nullptr ? std::string_view() : field->value;
+}
+
+}  // namespace
+
+Endpoints endpoints_of(const FlowKey& key, bool client_is_high) {
+  const Endpoints low_to_high{key.low_address, key.high_address, key.low_port, key.high_port,
+                              static_cast<uint8_t>(key.protocol)};
+  return client_is_high ? low_to_high.reversed() : low_to_high;
+}
+
+Endpoints Pipeline::Inspection::client_to_server() const {
+  return endpoints_of(flow_->key, flow_->client_is_high);
+}
+
+void Pipeline::Inspection::refresh() {
+  const PipelineFlow& state = flow_->state;
+  if (flow_->key.protocol == kProtocolTcp) {
+    facts_.established = state.tcp.established();
+    for (const Direction d : {Direction::kToServer, Direction::kToClient}) {
+      facts_.stream_bytes[index(d)] = state.tcp.stream(d).next_offset;
+    }
+  } else {
+    facts_.established = state.answered;
+  }
+}
+
+void Pipeline::Inspection::packet() {
+  if (pipeline_.matcher_ == nullptr) return;
+  if (flow_ != nullptr) refresh();
+  Matcher::FlowStatePointer none;
+  report(pipeline_.matcher_->inspect_packet(packet_, decoded_, facts_, flow_ == nullptr ? none : flow_->state.rules));
+}
+
+void Pipeline::Inspection::on_stream_bytes(Direction direction, std::span<const uint8_t> bytes, uint64_t offset) {
+  PipelineFlow& state = flow_->state;
+  refresh();
+  state.protocol.look(direction, bytes);
+  facts_.app_protocol = state.protocol.protocol();
+  if (facts_.app_protocol == AppProtocol::kTls || facts_.app_protocol == AppProtocol::kSsh) {
+    pipeline_.account_.encrypted_bytes += bytes.size();
+  }
+  if (pipeline_.matcher_ != nullptr) {
+    report(pipeline_.matcher_->inspect_stream(packet_, decoded_, facts_, state.rules, direction, bytes, offset));
+  }
+  if (facts_.app_protocol == AppProtocol::kHttp1) {
+    pipeline_.http_.consume(state.http, direction, bytes, packet_, *this);
+  }
+}
+
+void Pipeline::Inspection::on_stream_gap(Direction direction, uint64_t length) {
+  if (flow_->state.protocol.protocol() == AppProtocol::kHttp1) {
+    pipeline_.http_.gap(flow_->state.http, direction, length, packet_, *this);
+  }
+}
+
+void Pipeline::Inspection::on_stream_end(Direction direction) {
+  if (flow_->state.protocol.protocol() == AppProtocol::kHttp1) {
+    pipeline_.http_.end_stream(flow_->state.http, direction, *this);
+  }
+}
+
+void Pipeline::Inspection::finish_flow() {
+  pipeline_.tcp_.finish(flow_->state.tcp, *this);
+  pipeline_.http_.finish(flow_->state.http, *this);
+}
+
+void Pipeline::Inspection::on_http_head(HttpTransaction& transaction, Direction direction) {
+  if (pipeline_.matcher_ == nullptr) return;
+  report(pipeline_.matcher_->http_head(packet_, decoded_, facts_, flow_->state.rules, transaction, direction));
+}
+
+void Pipeline::Inspection::on_http_body(HttpTransaction& transaction, Direction direction,
+                                        std::span<const uint8_t> bytes) {
+  if (pipeline_.matcher_ == nullptr) return;
+  report(pipeline_.matcher_->http_body(packet_, decoded_, facts_, flow_->state.rules, transaction, direction, bytes));
+}
+
+void Pipeline::Inspection::on_http_message_end(HttpTransaction& transaction, Direction direction) {
+  if (pipeline_.matcher_ == nullptr) return;
+  report(pipeline_.matcher_->http_message_end(packet_, decoded_, facts_, flow_->state.rules, transaction, direction));
+}
+
+void Pipeline::Inspection::on_http_transaction_end(HttpTransaction& t) {
+  if (pipeline_.matcher_ != nullptr) pipeline_.matcher_->http_end(flow_->state.rules, t);
+  ++flow_->state.http_transactions;
+  ++pipeline_.account_.http_transactions;
+  if (t.anomalies != 0) ++pipeline_.account_.http_anomalies;
+  if (!pipeline_.records_.wanted()) return;
+  HttpRecord record;
+  record.flow_id = flow_->flow_id;
+  record.transaction_id = t.id;
+  record.endpoints = client_to_server();
+  record.vlan_id[0] = flow_->key.vlan_id[0];
+  record.vlan_id[1] = flow_->key.vlan_id[1];
+  // A response whose request was never seen has only its own time.
+  record.timestamp_ns = t.request_timestamp_ns != 0 ? t.request_timestamp_ns : t.response_timestamp_ns;
+  record.response_timestamp_ns = t.response_timestamp_ns;
+  record.request_ordinal = t.request_ordinal;
+  record.response_ordinal = t.response_ordinal;
+  record.method = t.request.method;
+  record.uri = t.request.uri;
+  record.protocol = t.request.protocol.empty() ? t.response.protocol : t.request.protocol;
+  record.host = t.normalised_host;
+  record.user_agent = value_of(t.request, "user-agent");
+  record.referer = value_of(t.request, "referer");
+  record.request_content_type = value_of(t.request, "content-type");
+  record.response_content_type = value_of(t.response, "content-type");
+  record.status = t.status;
+  record.request_body_length = t.body_length[index(Direction::kToServer)];
+  record.response_body_length = t.body_length[index(Direction::kToClient)];
+  record.anomalies = t.anomalies;
+  record.complete = t.complete();
+  pipeline_.records_.append(record);
+}
+
+void Pipeline::Inspection::report(std::span<const RuleHit> hits) {
+  for (const RuleHit& hit : hits) report(hit);
+}
+
+void Pipeline::Inspection::report(const RuleHit& hit) {
+  ++pipeline_.account_.alerts;
+  if (flow_ != nullptr) ++flow_->state.alerts;
+  AlertRecord record;
+  record.flow_id = facts_.flow_id;
+  record.timestamp_ns = packet_.timestamp_ns;
+  record.ordinal = packet_.ordinal;
+  record.endpoints = {decoded_.source, decoded_.destination, decoded_.source_port, decoded_.destination_port,
+                      decoded_.protocol};
+  record.vlan_id[0] = decoded_.vlan_id[0];
+  record.vlan_id[1] = decoded_.vlan_id[1];
+  const Rule& rule = *hit.rule;
+  record.gid = rule.gid;
+  record.sid = rule.sid;
+  record.rev = rule.rev;
+  record.severity = rule.priority;
+  record.direction = hit.direction;
+  record.action = "allowed";
+  record.signature = rule.message;
+  record.category = rule.category;
+  record.metadata = rule.metadata;
+  if (const HttpTransaction* t = hit.transaction; t != nullptr) {
+    record.has_transaction = true;
+    record.transaction_id = t->id;
+    record.method = t->request.method;
+    record.uri = t->request.uri;
+    record.host = t->normalised_host;
+    record.protocol = t->request.protocol;
+    record.status = t->status;
+  }
+  pipeline_.records_.append(record);
+}
+
+}  // namespace gatetape

@@ -1,0 +1,55 @@
+// One packet's way through reassembly and matching: the sink of the reassembler and of the HTTP parser, which feeds the
+// matcher and turns what they say into records. Lives on the stack for one packet, or for the end of one flow.
+#pragma once
+
+#include <span>
+
+#include "capture/pipeline.h"
+
+namespace gatetape {
+
+class Pipeline::Inspection {
+ public:
+  Inspection(Pipeline& pipeline, const Packet& packet, const DecodedPacket& decoded, Flow* flow, Direction direction)
+      : pipeline_(pipeline), packet_(packet), decoded_(decoded), flow_(flow) {
+    facts_.direction = direction;
+    if (flow == nullptr) return;
+    facts_.has_flow = true;
+    facts_.flow_id = flow->flow_id;
+    facts_.app_protocol = flow->state.protocol.protocol();
+    refresh();
+  }
+
+  void segment() { pipeline_.tcp_.segment(flow_->state.tcp, facts_.direction, packet_, decoded_, *this); }
+  void packet();
+  // The flow is over: what waits in its stream is delivered, its last transactions end.
+  void finish_flow();
+
+  // --- from the reassembler ---
+  void on_stream_bytes(Direction direction, std::span<const uint8_t> bytes, uint64_t offset);
+  void on_stream_gap(Direction direction, uint64_t length);
+  void on_stream_end(Direction direction);
+
+  // --- from the HTTP parser ---
+  void on_http_head(HttpTransaction& transaction, Direction direction);
+  void on_http_body(HttpTransaction& transaction, Direction direction, std::span<const uint8_t> bytes);
+  void on_http_message_end(HttpTransaction& transaction, Direction direction);
+  void on_http_transaction_end(HttpTransaction& transaction);
+
+ private:
+  void refresh();
+  void report(std::span<const RuleHit> hits);
+  void report(const RuleHit& hit);
+  Endpoints client_to_server() const;
+
+  Pipeline& pipeline_;
+  const Packet& packet_;
+  const DecodedPacket& decoded_;
+  Flow* const flow_;  // null: not IP, or nothing to follow
+  FlowFacts facts_;
+};
+
+// Addresses and ports of a flow, from the client to the server.
+Endpoints endpoints_of(const FlowKey& key, bool client_is_high);
+
+}  // namespace gatetape

@@ -1,0 +1,221 @@
+#include "capture/pipeline.h"
+
+#include "capture/inspection.h"
+
+namespace gatetape {
+namespace {
+
+constexpr uint32_t kExpirePerTick = 4096;
+
+FlowTableOptions flow_table_options(const PipelineOptions& options) {
+  FlowTableOptions table;
+  table.flows_max = options.flows_max;
+  table.worker = options.worker;
+  table.start_ns = options.start_ns;
+  table.hash_seed = static_cast<uint64_t>(options.start_ns) * 0x9e3779b97f4a7c15u;
+  return table;
+}
+
+TcpOptions tcp_options(const PipelineOptions& options) {
+  TcpOptions tcp;
+  tcp.midstream = options.midstream;
+  return tcp;
+}
+
+}  // namespace
+
+Pipeline::Pipeline(const PipelineOptions& options, const PacketFilter& filter, std::shared_ptr<const RuleSet> rules,
+                   StoreWorker* store, RecordOutlet& records)
+    : options_(options),
+      filter_(filter),
+      store_(store),
+      records_(records),
+      tcp_(tcp_options(options)),
+      http_(http_pool_),
+      matcher_(rules == nullptr ? nullptr : std::make_unique<Matcher>(std::move(rules))),
+      flows_(flow_table_options(options)) {}
+
+Pipeline::~Pipeline() = default;
+
+void Pipeline::process(Burst& burst) {
+  for (uint32_t i = 0; i < burst.count; ++i) decode(burst.packets[i], burst.decoded[i]);
+  for (uint32_t i = 0; i < burst.count; ++i) packet(burst.packets[i], burst.decoded[i]);
+}
+
+void Pipeline::process_marked(const Burst& burst) {
+  for (uint32_t i = 0; i < burst.count; ++i) {
+    if (burst.worker[i] == options_.worker) packet(burst.packets[i], burst.decoded[i]);
+  }
+}
+
+void Pipeline::packet(const Packet& packet, const DecodedPacket& decoded) {
+  receive(packet, decoded);
+  if (!wanted(packet, decoded)) return;
+  Direction direction = Direction::kToServer;
+  Flow* flow = track(packet, decoded, direction);
+  if (inspectable(packet, decoded)) inspect(packet, decoded, flow, direction);
+  keep(packet, decoded, flow);
+}
+
+// Counts what came in.
+void Pipeline::receive(const Packet& packet, const DecodedPacket& decoded) {
+  ++account_.received;
+  account_.received_bytes += packet.wire_length;
+  ++account_.decoded[static_cast<size_t>(decoded.status)];
+  if (packet.timestamp_ns < newest_ns_) {
+    ++account_.time_stepped_back;
+  } else {
+    newest_ns_ = packet.timestamp_ns;
+  }
+  if (decoded.is_fragment) ++account_.ip_fragments;
+  if (packet.wire_length > options_.frame_bytes_max) ++account_.super_frames;
+}
+
+// The filter: addresses first, then BPF.
+bool Pipeline::wanted(const Packet& packet, const DecodedPacket& decoded) {
+  switch (filter_.apply(packet, decoded)) {
+    case PacketFilter::Verdict::kPass:
+      break;
+    case PacketFilter::Verdict::kNotIngress:
+      ++account_.filtered[static_cast<size_t>(FilterCause::kNotIngress)];
+      return false;
+    case PacketFilter::Verdict::kNotHostile:
+      ++account_.filtered[static_cast<size_t>(FilterCause::kNotHostile)];
+      return false;
+    case PacketFilter::Verdict::kBpf:
+      ++account_.filtered[static_cast<size_t>(FilterCause::kBpf)];
+      return false;
+  }
+  if (filter_.has_ingress()) {
+    ++(filter_.is_ingress(decoded.destination) ? account_.to_ingress : account_.from_ingress);
+  }
+  return true;
+}
+
+// The flow of the packet, begun if need be; null for what is not IP. Fragments have no ports: the datagram's first
+// fragment alone would give a flow half of its bytes, so all of them are kept as one flow of their addresses.
+Pipeline::Flow* Pipeline::track(const Packet& packet, const DecodedPacket& decoded, Direction& direction) {
+  if (decoded.ip_version == 0) return nullptr;
+  const auto on_end = [this](Flow& flow, FlowEnd end) { end_flow(flow, end); };
+  bool reversed = false;
+  const FlowKey key = FlowKey::from(decoded, reversed);
+  const uint64_t hash = flows_.hash(key);
+  bool created = false;
+  Flow* flow = flows_.find_or_create(key, hash, packet, created, on_end);
+  const bool tcp = decoded.protocol == kProtocolTcp && decoded.has_transport && !decoded.is_fragment;
+  if (!created && tcp && flow->state.tcp.is_replaced_by(flow->direction(reversed), decoded)) {
+    flows_.end(*flow, flow->state.tcp.state() == TcpState::kReset ? FlowEnd::kReset : FlowEnd::kClosed, on_end);
+    flow = flows_.find_or_create(key, hash, packet, created, on_end);
+  }
+  if (created) flow->client_is_high = reversed == (!tcp || source_is_client(decoded));
+  direction = flow->direction(reversed);
+  if (direction == Direction::kToClient) flow->state.answered = true;
+  flows_.touch(*flow, packet, direction);
+  return flow;
+}
+
+bool Pipeline::inspectable(const Packet& packet, const DecodedPacket& decoded) {
+  if (decoded.status != DecodeStatus::kOk || decoded.ip_version == 0) return false;
+  if (!options_.validate_checksums || checksums_ok(packet, decoded)) return true;
+  ++account_.bad_checksum;
+  return false;
+}
+
+// Stream -> HTTP -> match; what they find comes back through the Inspection.
+void Pipeline::inspect(const Packet& packet, const DecodedPacket& decoded, Flow* flow, Direction direction) {
+  Inspection inspection(*this, packet, decoded, flow, direction);
+  if (decoded.protocol == kProtocolTcp && decoded.has_transport && !decoded.is_fragment) {
+    inspection.segment();
+    const TcpConnection& tcp = flow->state.tcp;
+    if (tcp.closed()) {
+      flows_.close(*flow, tcp.state() == TcpState::kReset ? FlowEnd::kReset : FlowEnd::kClosed);
+    } else if (tcp.established()) {
+      flows_.set_class(*flow, FlowClass::kTcpEstablished);
+    }
+  }
+  inspection.packet();
+}
+
+void Pipeline::keep(const Packet& packet, const DecodedPacket& decoded, const Flow* flow) {
+  if (store_ == nullptr) {
+    ++account_.not_stored;
+    return;
+  }
+  store_->add(packet, decoded, flow == nullptr ? 0 : flow->flow_id,
+              flow == nullptr ? RetentionClass::kFull : flow->state.retention);
+}
+
+void Pipeline::end_flow(Flow& flow, FlowEnd end) {
+  const Endpoints endpoints = endpoints_of(flow.key, flow.client_is_high);
+  // What the end of a flow still delivers happens at the time of its last packet, from the client's side.
+  Packet last;
+  last.timestamp_ns = flow.last_timestamp_ns;
+  last.ordinal = flow.last_ordinal;
+  DecodedPacket decoded;
+  decoded.protocol = endpoints.protocol;
+  decoded.source = endpoints.source;
+  decoded.destination = endpoints.destination;
+  decoded.source_port = endpoints.source_port;
+  decoded.destination_port = endpoints.destination_port;
+  if (flow.key.protocol == kProtocolTcp) {
+    Inspection(*this, last, decoded, &flow, Direction::kToServer).finish_flow();
+  }
+  flow.state.rules.reset();
+
+  FlowRecord record;
+  record.flow_id = flow.flow_id;
+  record.endpoints = endpoints;
+  record.first_timestamp_ns = flow.first_timestamp_ns;
+  record.last_timestamp_ns = flow.last_timestamp_ns;
+  record.first_ordinal = flow.first_ordinal;
+  record.last_ordinal = flow.last_ordinal;
+  for (const Direction d : {Direction::kToServer, Direction::kToClient}) {
+    const int i = index(d);
+    record.vlan_id[i] = flow.key.vlan_id[i];
+    record.packets[i] = flow.packets[i];
+    record.bytes[i] = flow.bytes[i];
+    record.gap_bytes[i] = flow.state.tcp.stream(d).gap_bytes;
+    record.tcp_flags[i] = flow.state.tcp.flags_seen(d);
+  }
+  record.http_transactions = flow.state.http_transactions;
+  record.alerts = flow.state.alerts;
+  record.end = end;
+  record.app_protocol = flow.state.protocol.protocol();
+  records_.append(record);
+}
+
+void Pipeline::tick(int64_t monotonic_ns, int64_t wall_ns) {
+  const auto on_end = [this](Flow& flow, FlowEnd end) { end_flow(flow, end); };
+  flows_.expire(wall_ns != 0 ? wall_ns : newest_ns_, kExpirePerTick, on_end);
+  records_.tick(monotonic_ns);
+  if (store_ != nullptr) store_->tick(monotonic_ns);
+}
+
+void Pipeline::finish() {
+  flows_.drain([this](Flow& flow, FlowEnd end) { end_flow(flow, end); });
+  records_.flush();
+  if (store_ != nullptr) store_->flush();
+}
+
+WorkerAccount Pipeline::account() const {
+  WorkerAccount account = account_;
+  if (store_ != nullptr) {
+    const StoreCounts counts = store_->counts();
+    account.stored = counts.stored;
+    account.stored_bytes = counts.stored_bytes;
+    account.in_flight = counts.pending;
+    account.dropped[static_cast<size_t>(DropCause::kStoreQueueFull)] = counts.dropped_queue_full;
+    account.dropped[static_cast<size_t>(DropCause::kStoreFailed)] = counts.dropped_failed;
+  }
+  const TcpCounters& tcp = tcp_.counters();
+  account.acknowledged_unseen_bytes = tcp.acknowledged_unseen_bytes;
+  account.streams_out_of_order = tcp.out_of_order;
+  account.streams_overlap = tcp.overlapping;
+  account.streams_over_limit = tcp.over_limit;
+  account.flows_created = flows_.counters().created;
+  account.flows_evicted = flows_.counters().evicted;
+  account.records_dropped = records_.dropped();
+  return account;
+}
+
+}  // namespace gatetape

@@ -1,0 +1,81 @@
+// The path of a packet, on one screen: Pipeline::process and Pipeline::packet below are all of it.
+//
+//   decode -> filter -> flow -> stream -> HTTP -> match -> store
+//
+// One Pipeline per worker, used by that worker's thread alone: it owns the flow table, the reassembler, the HTTP parser
+// and the matcher, shares nothing but immutable things (filter, rule set) and hands its results to two queues: the
+// store's worker and the record outlet. Nothing here takes a lock, logs, builds a string, or allocates for in-order
+// traffic. Everything is bounded: the flow table by flows_max, streams by the reassembler's budget, HTTP by its limits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "capture/pipeline_flow.h"
+#include "capture/packet_filter.h"
+#include "capture/record_outlet.h"
+#include "capture/source.h"
+#include "common/account.h"
+#include "reassembly/flow_table.h"
+#include "rules/matcher.h"
+#include "storage/store_writer.h"
+
+namespace gatetape {
+
+struct PipelineOptions {
+  uint16_t worker = 0;
+  int64_t start_ns = 0;            // wall time at the start, for flow ids
+  bool validate_checksums = true;  // what carries a wrong checksum is stored and counted, but not reassembled
+  bool midstream = true;           // follow connections whose handshake was not seen
+  uint32_t flows_max = 1u << 18;
+  uint32_t frame_bytes_max = 9216;  // a longer IP packet is a super-frame: merged by an offload before the mirror
+};
+
+class Pipeline {
+ public:
+  // `rules` may be null (nothing is matched) and `store` too (nothing is stored). All outlive the pipeline.
+  Pipeline(const PipelineOptions& options, const PacketFilter& filter, std::shared_ptr<const RuleSet> rules,
+           StoreWorker* store, RecordOutlet& records);
+  ~Pipeline();
+
+  // The packets of a burst that nobody has decoded yet, all of them this worker's; or those that the distributor has
+  // decoded and marked with this worker's number.
+  void process(Burst& burst);
+  void process_marked(const Burst& burst);
+
+  // Between bursts, at least every 100 ms: closes old frames, hands over records, expires flows. `wall_ns` is the time
+  // on the packets' own clock when the source is live, else 0: a file's clock is its packets.
+  void tick(int64_t monotonic_ns, int64_t wall_ns);
+  // No more packets: ends all flows and closes what is open.
+  void finish();
+
+  // Counters as of now, with what the store has settled.
+  WorkerAccount account() const;
+
+ private:
+  using Flow = gatetape::Flow<PipelineFlow>;
+  class Inspection;
+
+  void packet(const Packet& packet, const DecodedPacket& decoded);
+  void receive(const Packet& packet, const DecodedPacket& decoded);
+  bool wanted(const Packet& packet, const DecodedPacket& decoded);
+  Flow* track(const Packet& packet, const DecodedPacket& decoded, Direction& direction);
+  bool inspectable(const Packet& packet, const DecodedPacket& decoded);
+  void inspect(const Packet& packet, const DecodedPacket& decoded, Flow* flow, Direction direction);
+  void keep(const Packet& packet, const DecodedPacket& decoded, const Flow* flow);
+  void end_flow(Flow& flow, FlowEnd end);
+
+  const PipelineOptions options_;
+  const PacketFilter& filter_;
+  StoreWorker* const store_;
+  RecordOutlet& records_;
+  WorkerAccount account_;
+  int64_t newest_ns_ = INT64_MIN;
+  TcpReassembler tcp_;
+  HttpPool http_pool_;
+  Http1Parser http_;
+  std::unique_ptr<Matcher> matcher_;  // null: no rules
+  FlowTable<PipelineFlow> flows_;        // last: its flows give back what they hold of the members above
+};
+
+}  // namespace gatetape

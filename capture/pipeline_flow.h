@@ -1,0 +1,26 @@
+// What a worker knows of a flow beyond its counters.
+#pragma once
+
+#include <cstdint>
+
+#include "common/records.h"
+#include "reassembly/app_protocol.h"
+#include "reassembly/http1.h"
+#include "reassembly/tcp_stream.h"
+#include "rules/matcher.h"
+#include "storage/store_writer.h"
+
+namespace gatetape {
+
+struct PipelineFlow {
+  TcpConnection tcp;
+  Http1Connection http;
+  AppProtocolDetector protocol;
+  Matcher::FlowStatePointer rules;
+  RetentionClass retention = RetentionClass::kFull;
+  bool answered = false;  // both sides have sent
+  uint32_t alerts = 0;
+  uint64_t http_transactions = 0;
+};
+
+}  // namespace gatetape

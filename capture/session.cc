@@ -1,0 +1,300 @@
+#include "capture/session.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "capture/distributor.h"
+#include "capture/source_spec.h"
+#include "capture/visibility.h"
+#include "capture/worker.h"
+#include "common/log.h"
+#include "common/time_text.h"
+
+namespace gatetape {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kRoundPause{5};
+constexpr std::chrono::seconds kAccountInterval{1};
+// When what the capture cannot see is said for the first time.
+constexpr std::chrono::seconds kFirstLook{5};
+
+// CPUs this process may use, in order.
+std::vector<int> allowed_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cpus;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+class Session {
+ public:
+  Session(const SessionOptions& options, const std::atomic<bool>& stop) : options_(options), asked_to_stop_(stop) {}
+
+  Result<void> start();
+  SessionSummary run();
+
+ private:
+  Result<void> open_sources();
+  Result<void> open_filter();
+  Result<void> open_store();
+  void make_workers();
+  void start_threads();
+  bool write_records();
+  void write(const RecordBatch& batch);
+  void write_accounts();
+  void look_around();
+  void show_progress();
+  void watch_for_failures();
+  void fail_with(const Error& error);
+  bool all_finished() const;
+  void finish();
+  SessionSummary summary() const;
+  PortAccount ports() const;
+  WorkerAccount total() const;
+
+  const SessionOptions& options_;
+  const std::atomic<bool>& asked_to_stop_;
+  std::atomic<bool> stop_{false};  // what the threads watch: asked to stop, or something failed
+  int64_t start_ns_ = 0;
+  Clock::time_point started_;
+  bool live_ = false;
+  std::vector<std::unique_ptr<Source>> sources_;
+  std::vector<SourceInput> inputs_;
+  std::vector<StoreInterface> interfaces_;
+  std::optional<PacketFilter> filter_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Distributor> distributor_;
+  std::thread distributor_thread_;
+  Result<void> distributor_outcome_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<RecordSink*> sinks_;
+  RecordBatch own_records_;
+  bool looked_around_ = false;
+  Result<void> outcome_;
+};
+
+Result<void> Session::open_sources() {
+  for (const std::string& spec : options_.sources) {
+    Result<std::unique_ptr<Source>> source =
+        open_source(spec, {.workers = options_.workers, .verbose = options_.verbose});
+    if (!source) return pass_on(source);
+    inputs_.push_back({source->get(), static_cast<uint16_t>(interfaces_.size())});
+    for (const InterfaceInfo& info : (*source)->interfaces()) {
+      interfaces_.push_back({info.name, info.link_type, info.snap_length});
+    }
+    live_ |= (*source)->live();
+    sources_.push_back(std::move(*source));
+  }
+  const bool mixed = std::any_of(sources_.begin(), sources_.end(), [&](const auto& s) { return s->live() != live_; });
+  if (mixed) return fail("a file and a network port cannot be captured together: their clocks differ");
+  return {};
+}
+
+Result<void> Session::open_filter() {
+  std::vector<LinkType> link_types;
+  for (const StoreInterface& interface : interfaces_) link_types.push_back(interface.link_type);
+  Result<PacketFilter> filter = PacketFilter::compile(options_.filter, link_types);
+  if (!filter) return pass_on(filter);
+  filter_.emplace(std::move(*filter));
+  return {};
+}
+
+Result<void> Session::open_store() {
+  if (!options_.store) return {};
+  StoreOptions store_options = *options_.store;
+  store_options.workers = options_.workers;
+  store_options.interfaces = interfaces_;
+  store_options.shared_ordinals = distributor_ != nullptr || options_.workers == 1;
+  Result<std::unique_ptr<Store>> store = Store::open(store_options, live_);
+  if (!store) return pass_on(store);
+  store_ = std::move(*store);
+  sinks_.push_back(&store_->records());
+  return {};
+}
+
+void Session::make_workers() {
+  for (unsigned i = 0; i < options_.workers; ++i) {
+    PipelineOptions pipeline = options_.pipeline;
+    pipeline.worker = static_cast<uint16_t>(i);
+    pipeline.start_ns = start_ns_;
+    StoreWorker* store = store_ == nullptr ? nullptr : &store_->worker(i);
+    if (distributor_ != nullptr) {
+      workers_.push_back(
+          std::make_unique<Worker>(pipeline, *distributor_, *filter_, options_.rules, store, live_, !sinks_.empty()));
+    } else {
+      workers_.push_back(
+          std::make_unique<Worker>(pipeline, inputs_, *filter_, options_.rules, store, live_, !sinks_.empty()));
+    }
+  }
+}
+
+Result<void> Session::start() {
+  start_ns_ = wall_clock_ns();
+  sinks_ = options_.sinks;
+  if (Result<void> opened = open_sources(); !opened) return opened;
+  if (Result<void> opened = open_filter(); !opened) return opened;
+  const bool queue_each = std::all_of(sources_.begin(), sources_.end(),
+                                      [&](const auto& s) { return s->queue_count() == options_.workers; });
+  if (!queue_each) distributor_ = std::make_unique<Distributor>(inputs_, options_.workers, live_);
+  if (Result<void> opened = open_store(); !opened) return opened;
+  make_workers();
+  return {};
+}
+
+void Session::start_threads() {
+  const std::vector<int> cpus = allowed_cpus();
+  const auto cpu = [&](size_t i) { return cpus.empty() ? -1 : cpus[i % cpus.size()]; };
+  for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->start(stop_, cpu(i));
+  // The distributor is not pinned: where there are no more cores than workers, the system finds the idlest one.
+  if (distributor_ != nullptr) {
+    distributor_thread_ = std::thread([this] { distributor_outcome_ = distributor_->run(stop_); });
+  }
+}
+
+void Session::fail_with(const Error& error) {
+  if (outcome_) outcome_ = tl::unexpected<Error>(error);
+  stop_.store(true, std::memory_order_relaxed);
+}
+
+void Session::write(const RecordBatch& batch) {
+  for (RecordSink* sink : sinks_) {
+    if (Result<void> written = sink->write(batch); !written) fail_with(written.error());
+  }
+}
+
+// One round over all workers' outlets; false when nothing was waiting.
+bool Session::write_records() {
+  bool wrote = false;
+  for (const auto& worker : workers_) {
+    while (RecordBatch* batch = worker->records().take_full()) {
+      write(*batch);
+      worker->records().give_back(batch);
+      wrote = true;
+    }
+  }
+  return wrote;
+}
+
+void Session::write_accounts() {
+  if (sinks_.empty()) return;
+  const int64_t now_ns = wall_clock_ns();
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    AccountRecord record;
+    record.timestamp_ns = now_ns;
+    record.worker = static_cast<uint16_t>(i);
+    record.worker_account = workers_[i]->account();
+    if (i == 0) record.port_account = ports();
+    own_records_.append(record);
+  }
+  write(own_records_);
+  own_records_.clear();
+}
+
+PortAccount Session::ports() const {
+  PortAccount sum;
+  for (const auto& source : sources_) sum += source->account();
+  return sum;
+}
+
+WorkerAccount Session::total() const {
+  WorkerAccount sum;
+  for (const auto& worker : workers_) sum += worker->account();
+  return sum;
+}
+
+void Session::look_around() {
+  looked_around_ = true;
+  for (const std::string& spot : blind_spots(total(), filter_->has_ingress())) log_warning("{}", spot);
+}
+
+void Session::show_progress() {
+  const WorkerAccount a = total();
+  const PortAccount p = ports();
+  fmt::print(stderr, "\r\x1b[K{} packets, {}, {} missed, {} dropped, {} HTTP, {} alerts", a.received,
+             format_size(a.received_bytes), p.missed, a.dropped_total(), a.http_transactions, a.alerts);
+}
+
+// One source that breaks ends the capture: a recorder that goes on with half of its wires would look complete.
+void Session::watch_for_failures() {
+  for (const auto& worker : workers_) {
+    if (worker->finished() && !worker->outcome()) fail_with(worker->outcome().error());
+  }
+  if (store_ == nullptr) return;
+  if (Result<void> status = store_->status(); !status) fail_with(status.error());
+}
+
+bool Session::all_finished() const {
+  return std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->finished(); });
+}
+
+SessionSummary Session::run() {
+  started_ = Clock::now();
+  start_threads();
+  Clock::time_point last_account = started_;
+  for (bool finished = false; !finished;) {
+    if (asked_to_stop_.load(std::memory_order_relaxed)) stop_.store(true, std::memory_order_relaxed);
+    finished = all_finished();  // asked first: what they handed over before is then written below
+    const bool wrote = write_records();
+    watch_for_failures();
+    const Clock::time_point now = Clock::now();
+    if (now - last_account >= kAccountInterval) {
+      last_account = now;
+      write_accounts();
+      if (options_.progress) show_progress();
+      if (live_ && !looked_around_ && now - started_ >= kFirstLook) look_around();
+    }
+    if (!wrote && !finished) std::this_thread::sleep_for(kRoundPause);
+  }
+  finish();
+  return summary();
+}
+
+void Session::finish() {
+  for (const auto& worker : workers_) worker->join();
+  if (distributor_thread_.joinable()) distributor_thread_.join();
+  if (options_.progress) fmt::print(stderr, "\r\x1b[K");
+  if (!distributor_outcome_) fail_with(distributor_outcome_.error());
+  if (store_ != nullptr) {
+    // The last account goes into the store, so it is taken once all packets are written.
+    if (Result<void> settled = store_->settle(); !settled) fail_with(settled.error());
+  }
+  for (const auto& worker : workers_) worker->settle();
+  write_accounts();
+  if (store_ != nullptr) {
+    if (Result<void> closed = store_->close(); !closed) fail_with(closed.error());
+  }
+}
+
+SessionSummary Session::summary() const {
+  SessionSummary s;
+  s.run_seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+  for (const auto& worker : workers_) s.workers.push_back(worker->account());
+  s.total = total();
+  s.ports = ports();
+  s.live = live_;
+  s.balances =
+      s.ports.balances() && s.total.balances() && s.total.in_flight == 0 && s.ports.received == s.total.received;
+  s.blind_spots = blind_spots(s.total, filter_->has_ingress());
+  s.outcome = outcome_;
+  return s;
+}
+
+}  // namespace
+
+Result<SessionSummary> run_session(const SessionOptions& options, const std::atomic<bool>& stop) {
+  Session session(options, stop);
+  if (Result<void> started = session.start(); !started) return pass_on(started);
+  return session.run();
+}
+
+}  // namespace gatetape

@@ -1,0 +1,49 @@
+// One capture from start to end: opens the sources, starts workers (and the distributor where one is needed), takes
+// their records to whoever wants them, keeps the account second by second, and brings all of it to a clean end when the
+// sources end or `stop` is set.
+//
+// Runs on the calling thread, which is also the records thread: EVE output and the store's records are written here.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "capture/packet_filter.h"
+#include "capture/pipeline.h"
+#include "common/account.h"
+#include "common/records.h"
+#include "common/result.h"
+#include "storage/store_writer.h"
+
+namespace gatetape {
+
+struct SessionOptions {
+  std::vector<std::string> sources;  // "if:eth1", "pcap:FILE", ... (capture/source_spec.h)
+  unsigned workers = 1;
+  bool verbose = false;
+  FilterOptions filter;
+  PipelineOptions pipeline;              // `worker` and `start_ns` are set per worker
+  std::shared_ptr<const RuleSet> rules;  // null: nothing is matched
+  std::optional<StoreOptions> store;     // none: nothing is stored; `workers` and `interfaces` are filled in
+  std::vector<RecordSink*> sinks;        // besides the store; they outlive the session
+  bool progress = false;                 // a line on stderr, renewed each second
+};
+
+struct SessionSummary {
+  WorkerAccount total;
+  std::vector<WorkerAccount> workers;
+  PortAccount ports;
+  bool live = false;
+  bool balances = false;   // ports and workers, with nothing in flight, and ports.received == total.received
+  double run_seconds = 0;  // from the first packet asked for to the last byte written and closed
+  std::vector<std::string> blind_spots;  // what the capture could not see, in words
+  Result<void> outcome;  // how it ended: a source that broke, a store that failed; the account is right all the same
+};
+
+// Fails when it cannot start. `stop` may be set from a signal handler.
+Result<SessionSummary> run_session(const SessionOptions& options, const std::atomic<bool>& stop);
+
+}  // namespace gatetape

@@ -1,0 +1,15 @@
+// What a capture cannot see, in words for the operator, from the account alone: said after the first seconds, in the
+// summary and by `stats`.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/account.h"
+
+namespace gatetape {
+
+// `has_ingress`: ingress addresses were given, so that packets to and from them were counted.
+std::vector<std::string> blind_spots(const WorkerAccount& account, bool has_ingress);
+
+}  // namespace gatetape

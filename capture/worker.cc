@@ -1,0 +1,141 @@
+#include "capture/worker.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <chrono>
+
+#include "capture/backoff.h"
+#include "capture/drain.h"
+
+namespace gatetape {
+namespace {
+
+constexpr int64_t kTickInterval_ns = 20'000'000;
+
+int64_t monotonic_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+int64_t wall_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+void pin_to(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  // A CPU that went away meanwhile: the thread then runs where the system puts it, only slower.
+  (void)pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+}  // namespace
+
+Worker::Worker(const PipelineOptions& options, std::vector<SourceInput> sources, const PacketFilter& filter,
+               std::shared_ptr<const RuleSet> rules, StoreWorker* store, bool live, bool records_wanted)
+    : sources_(std::move(sources)),
+      index_(options.worker),
+      live_(live),
+      records_(records_wanted, live),
+      pipeline_(options, filter, std::move(rules), store, records_) {}
+
+Worker::Worker(const PipelineOptions& options, Distributor& distributor, const PacketFilter& filter,
+               std::shared_ptr<const RuleSet> rules, StoreWorker* store, bool live, bool records_wanted)
+    : distributor_(&distributor),
+      index_(options.worker),
+      live_(live),
+      records_(records_wanted, live),
+      pipeline_(options, filter, std::move(rules), store, records_) {}
+
+void Worker::start(const std::atomic<bool>& stop, int cpu) {
+  thread_ = std::thread([this, &stop, cpu] {
+    if (cpu >= 0) pin_to(cpu);
+    run(stop);
+  });
+}
+
+void Worker::run(const std::atomic<bool>& stop) {
+  if (distributor_ != nullptr) {
+    run_handed();
+  } else {
+    outcome_ = run_polling(stop);
+  }
+  pipeline_.finish();
+  published_.publish(pipeline_.account());
+  finished_.store(true, std::memory_order_release);
+}
+
+Result<void> Worker::run_polling(const std::atomic<bool>& stop) {
+  Backoff backoff;
+  Drain drain(stop, live_);
+  std::vector<bool> ended(sources_.size(), false);
+  for (size_t open = sources_.size(); open > 0;) {
+    bool idle = true;
+    for (size_t i = 0; i < sources_.size(); ++i) {
+      if (ended[i]) continue;
+      Result<PollResult> polled = sources_[i].source->poll(index_);
+      if (!polled) return pass_on(polled);
+      if (polled->status == PollStatus::kEnd) {
+        ended[i] = true;
+        --open;
+      } else if (polled->status == PollStatus::kPackets) {
+        idle = false;
+        Burst* burst = polled->burst;
+        for (uint32_t p = 0; p < burst->count; ++p) {
+          Packet& packet = burst->packets[p];
+          packet.ordinal = next_ordinal_++;
+          packet.interface_id = static_cast<uint16_t>(packet.interface_id + sources_[i].first_interface);
+        }
+        pipeline_.process(*burst);
+        sources_[i].source->release(burst);
+      }
+      if (!live_) break;  // files are read one after another
+    }
+    after_round(idle);
+    if (drain.over(idle)) break;
+    idle ? backoff.wait() : backoff.reset();
+  }
+  return {};
+}
+
+void Worker::run_handed() {
+  Backoff backoff;
+  for (;;) {
+    // Asked before the queue: what was pushed before the distributor finished is then seen by next().
+    const bool last = distributor_->finished();
+    const HandedBurst handed = distributor_->next(index_);
+    if (handed.burst != nullptr) {
+      pipeline_.process_marked(*handed.burst);
+      Distributor::done(handed);
+    } else if (last) {
+      return;
+    }
+    after_round(handed.burst == nullptr);
+    handed.burst == nullptr ? backoff.wait() : backoff.reset();
+  }
+}
+
+void Worker::after_round(bool idle) {
+  const int64_t now_ns = monotonic_ns();
+  if (!idle && now_ns - last_tick_ns_ < kTickInterval_ns) return;
+  if (now_ns - last_tick_ns_ < kTickInterval_ns / 4) return;
+  last_tick_ns_ = now_ns;
+  pipeline_.tick(now_ns, live_ ? wall_ns() : 0);
+  published_.publish(pipeline_.account());
+}
+
+WorkerAccount Worker::account() const {
+  WorkerAccount account = published_.read();
+  if (distributor_ == nullptr) return account;
+  const HandedAccount handed = distributor_->account(index_);
+  // Read in this order, what was handed can only be more than what the worker had taken when it was asked before.
+  account.in_flight += handed.handed - account.received;
+  account.received = handed.handed + handed.dropped;
+  account.received_bytes = handed.handed_bytes + handed.dropped_bytes;
+  account.dropped[static_cast<size_t>(DropCause::kWorkerQueueFull)] += handed.dropped;
+  return account;
+}
+
+}  // namespace gatetape

@@ -1,0 +1,118 @@
+// gatetape capture: the sensor.
+#include <algorithm>
+
+#include "cli/commands.h"
+#include "cli/run_options.h"
+#include "common/time_text.h"
+
+namespace gatetape {
+namespace {
+
+constexpr CommandText kText = {
+    .command = "capture",
+    .usage = "--source SRC [--store DIR] [options]",
+    .summary =
+        "Records what a mirror port shows: filters by ingress address, reassembles TCP and HTTP, matches rules,\n"
+        "and stores every packet. Ends with its source, or with Ctrl-C (SIGINT, SIGTERM), which loses nothing.\n"
+        "\n"
+        "SRC is  pcap:PATH   a pcap or pcapng file, a directory of them, or - for standard input\n"
+        "        if:NAME     a Linux interface, through DPDK; shows what tcpdump shows; needs root\n"
+        "        dpdk:ARGS   a PCI address or any DPDK vdev; needs root",
+    .examples =
+        "  gatetape capture --source if:eth1 --ingress 203.0.113.10 --store /var/lib/gatetape --rules et.rules\n"
+        "  gatetape capture --source pcap:day.pcap --store /tmp/store --eve -\n"
+        "  tcpdump -i eth1 -w - | gatetape capture --source pcap:- --eve eve.json\n",
+};
+
+struct CaptureOptions {
+  std::vector<std::string> sources, stores, ingress;
+  std::string hostile, filter, ring_size;
+  unsigned workers = 1;
+  int compression_level = 1;
+  bool verbose = false;
+  RunOptions run;
+
+  void add_to(CommandLine& line) {
+    auto add = line.options().add_options();
+    add("source", po::value(&sources)->composing()->value_name("SRC"), "where packets come from; may be given again");
+    add("store", po::value(&stores)->composing()->value_name("DIR[,DIR…]"),
+        "where packets and records are kept (made if missing); without it nothing is stored");
+    add("ingress", po::value(&ingress)->composing()->value_name("ADDR|CIDR[,…]"),
+        "keep only packets to or from these addresses");
+    add("hostile", po::value(&hostile)->value_name("FILE"),
+        "keep only packets whose other side lies in a network listed in FILE");
+    add("filter", po::value(&filter)->value_name("BPF"), "keep only what this tcpdump expression selects");
+    add("workers", po::value(&workers)->value_name("N")->default_value(1), "cores that do the work");
+    add("ring-size", po::value(&ring_size)->value_name("SIZE"),
+        "what the store may grow to before the oldest goes, e.g. 500G (default: four fifths of the free space)");
+    add("compression", po::value(&compression_level)->value_name("LEVEL")->default_value(1), "zstd's level, 1 to 19");
+    add("verbose", po::bool_switch(&verbose), "let DPDK's own messages through");
+    run.add_to(line);
+  }
+};
+
+Result<FilterOptions> filter_options(const CaptureOptions& options) {
+  FilterOptions filter;
+  filter.bpf = options.filter;
+  for (const std::string& list : options.ingress) {
+    Result<std::vector<IpPrefix>> prefixes = parse_prefix_list(list);
+    if (!prefixes) return fail("--ingress: {}", prefixes.error().message);
+    filter.ingress.insert(filter.ingress.end(), prefixes->begin(), prefixes->end());
+  }
+  if (!options.hostile.empty()) {
+    Result<std::vector<IpPrefix>> prefixes = read_prefix_file(options.hostile);
+    if (!prefixes) return fail("--hostile: {}", prefixes.error().message);
+    if (prefixes->empty()) return fail("--hostile: {} lists no network", options.hostile);
+    filter.hostile = std::move(*prefixes);
+  }
+  return filter;
+}
+
+Result<std::optional<StoreOptions>> store_options(const CaptureOptions& options) {
+  const std::vector<std::string> directories = split_list(options.stores);
+  if (directories.empty()) return std::nullopt;
+  StoreOptions store;
+  store.directories = directories;
+  store.compression_level = options.compression_level;
+  if (!options.ring_size.empty()) {
+    Result<uint64_t> size = parse_size(options.ring_size);
+    if (!size) return fail("--ring-size: {}", size.error().message);
+    store.ring_bytes_max = *size;
+  }
+  return store;
+}
+
+}  // namespace
+
+int command_capture(int argc, char** argv) {
+  CommandLine line(kText);
+  CaptureOptions options;
+  options.add_to(line);
+  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
+  if (options.sources.empty()) return line.usage_error("--source is missing: what should be captured?");
+  constexpr unsigned kWorkersMax = 64;
+  if (options.workers < 1 || options.workers > kWorkersMax) {
+    return line.usage_error(fmt::format("--workers {}: expected 1 to {}", options.workers, kWorkersMax));
+  }
+  if (options.compression_level < 1 || options.compression_level > 19) {
+    return line.usage_error(fmt::format("--compression {}: expected 1 to 19", options.compression_level));
+  }
+  if (!options.ring_size.empty() && options.stores.empty()) {
+    return line.usage_error("--ring-size says how large a store may grow, but there is no --store");
+  }
+  Result<FilterOptions> filter = filter_options(options);
+  if (!filter) return line.usage_error(filter.error().message);
+  Result<std::optional<StoreOptions>> store = store_options(options);
+  if (!store) return line.usage_error(store.error().message);
+
+  Result<PreparedRun> run = prepare_run(options.run);
+  if (!run) return line.failed(run.error());
+  run->session.sources = options.sources;
+  run->session.workers = options.workers;
+  run->session.verbose = options.verbose;
+  run->session.filter = std::move(*filter);
+  run->session.store = std::move(*store);
+  return run_and_report(line, options.run, *run);
+}
+
+}  // namespace gatetape

@@ -1,0 +1,90 @@
+// gatetape: one binary, one file per subcommand. Here they are only found by name.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <string_view>
+
+#include "cli/commands.h"
+
+namespace {
+
+using namespace gatetape;
+
+constexpr const char* kVersion = GATETAPE_VERSION;
+
+struct Subcommand {
+  std::string_view name;
+  int (*run)(int argc, char** argv);
+  const char* summary;
+};
+
+constexpr Subcommand kCommands[] = {
+    {"capture", command_capture, "record a port or a pcap file: filter, reassemble, match, store"},
+    {"extract", command_extract, "write stored packets that an expression selects to a pcapng file"},
+    {"search", command_search, "look through stored flows, HTTP transactions and alerts"},
+    {"stats", command_stats, "the account: where every packet went, and what could not be seen"},
+    {"rules", nullptr, "check rules, or test them against pcap files (rules check, rules test)"},
+};
+
+constexpr Subcommand kRulesCommands[] = {
+    {"check", command_rules_check, "say which rules load and why others do not"},
+    {"test", command_rules_test, "run pcap files through rules and show the alerts"},
+};
+
+template <size_t n>
+const Subcommand* find(const Subcommand (&commands)[n], std::string_view name) {
+  for (const Subcommand& command : commands) {
+    if (command.name == name) return &command;
+  }
+  return nullptr;
+}
+
+template <size_t n>
+void print_commands(std::FILE* out, const char* prefix, const Subcommand (&commands)[n]) {
+  fmt::print(out, "usage: {} COMMAND [options]\n\n", prefix);
+  for (const Subcommand& command : commands) fmt::print(out, "  {:<9}{}\n", command.name, command.summary);
+  fmt::print(out, "\n'{} COMMAND --help' explains one of them.\n", prefix);
+}
+
+bool is_help(std::string_view word) {
+  return word == "--help" || word == "-h" || word == "help";
+}
+
+// Finds and runs the subcommand that argv[1] names.
+template <size_t n>
+int dispatch(const char* prefix, const Subcommand (&commands)[n], int argc, char** argv) {
+  if (argc < 2) {
+    print_commands(stderr, prefix, commands);
+    return kExitUsage;
+  }
+  if (is_help(argv[1])) {
+    print_commands(stdout, prefix, commands);
+    return kExitDone;
+  }
+  const Subcommand* command = find(commands, argv[1]);
+  if (command == nullptr) {
+    fmt::print(stderr, "{}: no such command: '{}'\n'{} --help' lists them.\n", prefix, argv[1], prefix);
+    return kExitUsage;
+  }
+  if (command->run == nullptr) return dispatch("gatetape rules", kRulesCommands, argc - 1, argv + 1);
+  return command->run(argc - 1, argv + 1);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    if (argc > 1 && (std::strcmp(argv[1], "--version") == 0 || std::strcmp(argv[1], "-V") == 0)) {
+      fmt::print("gatetape {}\n", kVersion);
+      return kExitDone;
+    }
+    return dispatch("gatetape", kCommands, argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fputs("gatetape: error: out of memory\n", stderr);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "gatetape: error: {}\n", error.what());
+  }
+  return kExitFailed;
+}

@@ -1,0 +1,162 @@
+#include "cli/run_options.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "cli/commands.h"
+#include "cli/eve.h"
+#include "cli/interrupt.h"
+#include "common/json_writer.h"
+#include "common/log.h"
+#include "common/time_text.h"
+
+namespace gatetape {
+namespace {
+
+std::string summary_json(const SessionSummary& s, const RuleLoadReport& report) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  json.field("packets", s.total.received).field("bytes", s.total.received_bytes);
+  json.field("http", s.total.http_transactions).field("alerts", s.total.alerts);
+  json.field("flows", s.total.flows_created);
+  json.field("load_seconds", report.load_seconds).field("run_seconds", s.run_seconds);
+  json.begin_object("rules");
+  json.field("rules", report.rules).field("loaded", report.loaded);
+  json.field("unsupported", report.unsupported).field("broken", report.broken).end_object();
+  json.begin_object("account");
+  json.begin_object("ports").field("offered", s.ports.offered).field("missed", s.ports.missed);
+  json.field("received", s.ports.received).field("received_bytes", s.ports.received_bytes);
+  json.field("errors", s.ports.errors).end_object();
+  append_account(json, s.total);
+  json.field("balances_with_ports", s.balances);
+  json.begin_array("workers");
+  for (const WorkerAccount& worker : s.workers) {
+    json.begin_object();
+    append_account(json, worker);
+    json.end_object();
+  }
+  json.end_array().end_object();
+  json.begin_array("blind_spots");
+  for (const std::string& spot : s.blind_spots) json.value(spot);
+  json.end_array().field("complete", s.outcome.has_value()).end_object();
+  out.push_back('\n');
+  return out;
+}
+
+void print_causes(std::string_view title, uint64_t total, const auto& counts, auto name_of) {
+  fmt::print(stderr, "  {:<12}{:>14}", title, total);
+  const char* separator = "   (";
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] == 0) continue;
+    fmt::print(stderr, "{}{} {}", separator, name_of(i), counts[i]);
+    separator = ", ";
+  }
+  fmt::print(stderr, "{}\n", separator[0] == ',' ? ")" : "");
+}
+
+void print_account(const SessionSummary& s) {
+  const WorkerAccount& a = s.total;
+  fmt::print(stderr, "account ({}):\n", s.balances ? "balances" : "DOES NOT BALANCE");
+  fmt::print(stderr, "  {:<12}{:>14}\n  {:<12}{:>14}   (by the driver)\n", "offered", s.ports.offered, "missed",
+             s.ports.missed);
+  fmt::print(stderr, "  {:<12}{:>14}   ({})\n", "received", a.received, format_size(a.received_bytes));
+  if (a.stored > 0 || a.not_stored == 0) fmt::print(stderr, "  {:<12}{:>14}\n", "stored", a.stored);
+  if (a.not_stored > 0) fmt::print(stderr, "  {:<12}{:>14}   (no --store)\n", "not stored", a.not_stored);
+  if (a.duplicate > 0) fmt::print(stderr, "  {:<12}{:>14}\n", "duplicate", a.duplicate);
+  if (a.cut > 0) fmt::print(stderr, "  {:<12}{:>14}\n", "cut", a.cut);
+  print_causes("filtered", a.filtered_total(), a.filtered, [](size_t i) { return to_string(FilterCause(i)); });
+  print_causes("dropped", a.dropped_total(), a.dropped, [](size_t i) { return to_string(DropCause(i)); });
+  if (a.in_flight > 0) fmt::print(stderr, "  {:<12}{:>14}\n", "in flight", a.in_flight);
+  fmt::print(stderr, "{} HTTP transactions, {} flows, {} alerts in {:.2f} s\n", a.http_transactions, a.flows_created,
+             a.alerts, s.run_seconds);
+}
+
+Result<void> write_summary(const std::string& path, const std::string& json) {
+  if (path == "-") {
+    fmt::print("{}", json);
+    return {};
+  }
+  std::ofstream file(path, std::ios::trunc);
+  file << json;
+  file.close();
+  if (!file) return fail("{}: {}", path, std::strerror(errno));
+  return {};
+}
+
+Result<RuleVariables> variables_from(const std::vector<std::string>& settings) {
+  RuleVariables variables = RuleVariables::defaults();
+  for (const std::string& setting : settings) {
+    const size_t equals = setting.find('=');
+    if (equals == std::string::npos) return fail("--set {}: expected KEY=VALUE", setting);
+    Result<void> set = set_rule_variable(variables, setting.substr(0, equals), setting.substr(equals + 1));
+    if (!set) return fail("--set {}: {}", setting, set.error().message);
+  }
+  return variables;
+}
+
+}  // namespace
+
+void RunOptions::add_to(CommandLine& line) {
+  auto add = line.options().add_options();
+  add("rules", po::value(&rules)->composing()->value_name("FILE"),
+      "rules in Suricata's language; once per file (without any, nothing is matched)");
+  add("set", po::value(&settings)->composing()->value_name("K=V"),
+      "a rule variable, e.g. vars.address-groups.HOME_NET=[10.0.0.0/8]");
+  add("strict", po::bool_switch(&strict), "refuse to start when a rule does not load");
+  add("eve", po::value(&eve)->value_name("FILE|-"), "append EVE JSON records to FILE");
+  add("checksums", po::value(&checksums)->value_name("on|off")->default_value("on"),
+      "on: packets with a wrong checksum are recorded but not inspected");
+  add("summary", po::value(&summary)->value_name("FILE|-"), "write the account and the figures as JSON at the end");
+}
+
+Result<PreparedRun> prepare_run(const RunOptions& options) {
+  PreparedRun run;
+  if (options.checksums != "on" && options.checksums != "off") {
+    return fail("--checksums {}: expected on or off", options.checksums);
+  }
+  run.session.pipeline.validate_checksums = options.checksums == "on";
+  if (!options.rules.empty()) {
+    Result<RuleVariables> variables = variables_from(options.settings);
+    if (!variables) return pass_on(variables);
+    Result<LoadedRules> loaded = load_rules(
+        {.files = options.rules, .variables = *variables, .checksums = run.session.pipeline.validate_checksums});
+    if (!loaded) return pass_on(loaded);
+    run.report = loaded->report;
+    run.session.rules = loaded->rules;
+    const uint64_t left_out = run.report.unsupported + run.report.broken;
+    if (left_out > 0 && options.strict) {
+      return fail("{} of {} rules did not load (--strict): {}", left_out, run.report.rules,
+                  "see 'gatetape rules check'");
+    }
+    log_info("{} rules loaded in {:.1f} s; {} unsupported, {} broken{}", run.report.loaded, run.report.load_seconds,
+             run.report.unsupported, run.report.broken, left_out > 0 ? " ('gatetape rules check' says why)" : "");
+  }
+  if (!options.eve.empty()) {
+    Result<std::unique_ptr<EveFile>> eve = EveFile::open(options.eve);
+    if (!eve) return pass_on(eve);
+    run.eve = std::move(*eve);
+    run.session.sinks.push_back(run.eve.get());
+  }
+  run.session.progress = isatty(STDERR_FILENO) != 0;
+  return run;
+}
+
+int run_and_report(const CommandLine& line, const RunOptions& options, PreparedRun& run) {
+  catch_interrupts();
+  Result<SessionSummary> summary = run_session(run.session, interrupt_flag());
+  if (!summary) return line.failed(summary.error());
+  print_account(*summary);
+  for (const std::string& spot : summary->blind_spots) log_warning("{}", spot);
+  if (!options.summary.empty()) {
+    Result<void> written = write_summary(options.summary, summary_json(*summary, run.report));
+    if (!written) return line.failed(written.error());
+  }
+  if (!summary->outcome) return line.failed(summary->outcome.error());
+  return kExitDone;
+}
+
+}  // namespace gatetape

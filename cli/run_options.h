@@ -1,0 +1,40 @@
+// The options that `capture` and `rules test` share, and what both say at the end: the summary.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "capture/session.h"
+#include "cli/eve_file.h"
+#include "cli/options.h"
+#include "rules/rule_set.h"
+
+namespace gatetape {
+
+struct RunOptions {
+  std::vector<std::string> rules;
+  std::vector<std::string> settings;  // --set K=V
+  std::string eve;
+  std::string checksums = "on";
+  std::string summary;
+  bool strict = false;
+
+  void add_to(CommandLine& line);
+};
+
+// What a run is made of once its options are understood. The sinks in `session` point into `eve`.
+struct PreparedRun {
+  SessionOptions session;
+  RuleLoadReport report;  // of the rules; empty without any
+  std::unique_ptr<EveFile> eve;
+};
+
+// Loads rules, opens the EVE file. Fails with a message for the user; problems with single rules are counted on stderr.
+Result<PreparedRun> prepare_run(const RunOptions& options);
+
+// Runs the session until its end or Ctrl-C, prints the account to stderr, writes --summary. Returns the exit code.
+int run_and_report(const CommandLine& line, const RunOptions& options, PreparedRun& run);
+
+}  // namespace gatetape
