@@ -166,3 +166,6 @@ lab_sensor_listens() {
   ip netns exec "$lab_sensor" awk -v wanted="$index" 'NR > 1 && $5 == wanted && $6 == 1 { found = 1 } END { exit !found }' \
     /proc/net/packet
 }
+
+# For lab_wait_until: listening, or over before that, which the caller must look at.
+lab_sensor_listens_or_ended() { lab_sensor_listens || lab_ended "$1"; }
