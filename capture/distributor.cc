@@ -4,7 +4,6 @@
 #include <thread>
 
 #include "capture/backoff.h"
-#include "capture/drain.h"
 
 namespace gatetape {
 namespace {
@@ -70,9 +69,8 @@ void Distributor::hand_out(Burst* burst, const SourceInput& input) {
   done({burst, input.source});
 }
 
-Result<void> Distributor::run(const std::atomic<bool>& stop) {
+Result<void> Distributor::run() {
   Backoff backoff;
-  Drain drain(stop, live_);
   Result<void> outcome;
   std::vector<bool> ended(sources_.size(), false);
   size_t open = sources_.size();
@@ -95,7 +93,6 @@ Result<void> Distributor::run(const std::atomic<bool>& stop) {
       }
       if (!live_ && !ended[i]) break;  // files are read one after another
     }
-    if (drain.over(idle)) break;
     idle ? backoff.wait() : backoff.reset();
   }
   finished_.store(true, std::memory_order_release);

@@ -39,9 +39,9 @@ class Distributor {
   // `sources` outlive the distributor.
   Distributor(std::vector<SourceInput> sources, unsigned workers, bool live);
 
-  // Runs until every source ended, or until `stop` is set and nothing more is waiting. Fails as a source fails; what
-  // was received before has been handed out.
-  Result<void> run(const std::atomic<bool>& stop);
+  // Runs until every source has ended (Source::stop()). Fails as a source fails; what was received before has been
+  // handed out.
+  Result<void> run();
 
   // Worker's thread: the next burst, or null; then whether more may come.
   HandedBurst next(unsigned worker) { return queues_[worker]->pop().value_or(HandedBurst{}); }

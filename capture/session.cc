@@ -19,6 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr uint32_t kLinkHeaderBytesMax = 14 + 2 * 4;  // Ethernet and two VLAN tags
 constexpr std::chrono::milliseconds kRoundPause{5};
 constexpr std::chrono::seconds kAccountInterval{1};
 // When what the capture cannot see is said for the first time.
@@ -55,6 +56,7 @@ class Session {
   void look_around();
   void show_progress();
   void watch_for_failures();
+  void stop_sources();
   void fail_with(const Error& error);
   bool all_finished() const;
   void finish();
@@ -64,13 +66,14 @@ class Session {
 
   const SessionOptions& options_;
   const std::atomic<bool>& asked_to_stop_;
-  std::atomic<bool> stop_{false};  // what the threads watch: asked to stop, or something failed
+  bool stopping_ = false;  // the sources were told to end: asked to, or something failed
   int64_t start_ns_ = 0;
   Clock::time_point started_;
   bool live_ = false;
   std::vector<std::unique_ptr<Source>> sources_;
   std::vector<SourceInput> inputs_;
   std::vector<StoreInterface> interfaces_;
+  uint32_t mtu_ = 0;  // the largest of the interfaces; 0: not known
   std::optional<PacketFilter> filter_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Distributor> distributor_;
@@ -91,6 +94,7 @@ Result<void> Session::open_sources() {
     inputs_.push_back({source->get(), static_cast<uint16_t>(interfaces_.size())});
     for (const InterfaceInfo& info : (*source)->interfaces()) {
       interfaces_.push_back({info.name, info.link_type, info.snap_length});
+      mtu_ = std::max(mtu_, info.mtu);
     }
     live_ |= (*source)->live();
     sources_.push_back(std::move(*source));
@@ -127,6 +131,7 @@ void Session::make_workers() {
     PipelineOptions pipeline = options_.pipeline;
     pipeline.worker = static_cast<uint16_t>(i);
     pipeline.start_ns = start_ns_;
+    if (mtu_ != 0) pipeline.frame_bytes_max = mtu_ + kLinkHeaderBytesMax;
     StoreWorker* store = store_ == nullptr ? nullptr : &store_->worker(i);
     if (distributor_ != nullptr) {
       workers_.push_back(
@@ -154,16 +159,22 @@ Result<void> Session::start() {
 void Session::start_threads() {
   const std::vector<int> cpus = allowed_cpus();
   const auto cpu = [&](size_t i) { return cpus.empty() ? -1 : cpus[i % cpus.size()]; };
-  for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->start(stop_, cpu(i));
+  for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->start(cpu(i));
   // The distributor is not pinned: where there are no more cores than workers, the system finds the idlest one.
   if (distributor_ != nullptr) {
-    distributor_thread_ = std::thread([this] { distributor_outcome_ = distributor_->run(stop_); });
+    distributor_thread_ = std::thread([this] { distributor_outcome_ = distributor_->run(); });
   }
 }
 
 void Session::fail_with(const Error& error) {
   if (outcome_) outcome_ = tl::unexpected<Error>(error);
-  stop_.store(true, std::memory_order_relaxed);
+  stop_sources();
+}
+
+void Session::stop_sources() {
+  if (stopping_) return;
+  stopping_ = true;
+  for (const auto& source : sources_) source->stop();
 }
 
 void Session::write(const RecordBatch& batch) {
@@ -242,7 +253,7 @@ SessionSummary Session::run() {
   start_threads();
   Clock::time_point last_account = started_;
   for (bool finished = false; !finished;) {
-    if (asked_to_stop_.load(std::memory_order_relaxed)) stop_.store(true, std::memory_order_relaxed);
+    if (asked_to_stop_.load(std::memory_order_relaxed)) stop_sources();
     finished = all_finished();  // asked first: what they handed over before is then written below
     const bool wrote = write_records();
     watch_for_failures();

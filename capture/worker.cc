@@ -6,7 +6,6 @@
 #include <chrono>
 
 #include "capture/backoff.h"
-#include "capture/drain.h"
 
 namespace gatetape {
 namespace {
@@ -49,27 +48,26 @@ Worker::Worker(const PipelineOptions& options, Distributor& distributor, const P
       records_(records_wanted, live),
       pipeline_(options, filter, std::move(rules), store, records_) {}
 
-void Worker::start(const std::atomic<bool>& stop, int cpu) {
-  thread_ = std::thread([this, &stop, cpu] {
+void Worker::start(int cpu) {
+  thread_ = std::thread([this, cpu] {
     if (cpu >= 0) pin_to(cpu);
-    run(stop);
+    run();
   });
 }
 
-void Worker::run(const std::atomic<bool>& stop) {
+void Worker::run() {
   if (distributor_ != nullptr) {
     run_handed();
   } else {
-    outcome_ = run_polling(stop);
+    outcome_ = run_polling();
   }
   pipeline_.finish();
   published_.publish(pipeline_.account());
   finished_.store(true, std::memory_order_release);
 }
 
-Result<void> Worker::run_polling(const std::atomic<bool>& stop) {
+Result<void> Worker::run_polling() {
   Backoff backoff;
-  Drain drain(stop, live_);
   std::vector<bool> ended(sources_.size(), false);
   for (size_t open = sources_.size(); open > 0;) {
     bool idle = true;
@@ -94,7 +92,6 @@ Result<void> Worker::run_polling(const std::atomic<bool>& stop) {
       if (!live_) break;  // files are read one after another
     }
     after_round(idle);
-    if (drain.over(idle)) break;
     idle ? backoff.wait() : backoff.reset();
   }
   return {};

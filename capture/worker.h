@@ -25,9 +25,8 @@ class Worker {
   Worker(const PipelineOptions& options, Distributor& distributor, const PacketFilter& filter,
          std::shared_ptr<const RuleSet> rules, StoreWorker* store, bool live, bool records_wanted);
 
-  // Starts the thread, on CPU `cpu` (negative: wherever the system likes). It ends when the input does, or, after
-  // `stop` was set, when nothing more is waiting.
-  void start(const std::atomic<bool>& stop, int cpu);
+  // Starts the thread, on CPU `cpu` (negative: wherever the system likes). It ends when its input does (Source::stop()).
+  void start(int cpu);
   void join() { thread_.join(); }
   bool finished() const { return finished_.load(std::memory_order_acquire); }
   // After finished(): how the source ended.
@@ -41,8 +40,8 @@ class Worker {
   RecordOutlet& records() { return records_; }
 
  private:
-  void run(const std::atomic<bool>& stop);
-  Result<void> run_polling(const std::atomic<bool>& stop);
+  void run();
+  Result<void> run_polling();
   void run_handed();
   void after_round(bool idle);
 
