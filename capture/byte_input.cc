@@ -53,7 +53,7 @@ ByteInput::~ByteInput() {
 
 Result<std::span<const uint8_t>> ByteInput::peek(size_t size) {
   while (end_ - begin_ < size) {
-    const ssize_t got = fill();
+    const ssize_t got = fill(size - (end_ - begin_));
     if (got < 0) return fail("pcap:{}: {}", name_, std::strerror(errno));
     if (got == 0) break;
   }
@@ -71,7 +71,7 @@ ssize_t ByteInput::read(uint8_t* out, size_t size) {
 ssize_t ByteInput::read_buffered(uint8_t* out, size_t size) {
   if (!buffered()) {
     begin_ = end_ = 0;
-    if (const ssize_t got = fill(); got <= 0) return got;
+    if (const ssize_t got = fill(kBufferBytes); got <= 0) return got;
   }
   return read(out, size);
 }
@@ -82,10 +82,10 @@ bool ByteInput::ready(int wait_ms) {
   return ::poll(&waiting, 1, wait_ms) > 0;
 }
 
-// More bytes behind those in the buffer.
-ssize_t ByteInput::fill() {
-  if (buffer_.empty()) buffer_.resize(kBufferBytes);
-  const ssize_t got = read_some(fd_, buffer_.data() + end_, buffer_.size() - end_);
+// Up to `size` more bytes behind those in the buffer.
+ssize_t ByteInput::fill(size_t size) {
+  if (buffer_.size() < end_ + size) buffer_.resize(end_ + size);
+  const ssize_t got = read_some(fd_, buffer_.data() + end_, size);
   if (got > 0) end_ += static_cast<size_t>(got);
   return got;
 }

@@ -21,7 +21,7 @@ class ByteInput {
   ByteInput& operator=(ByteInput&&) = delete;
   ~ByteInput();
 
-  // The first bytes, up to `size` (at most kBufferBytes), fewer at the end of the input. They stay to be read.
+  // The first bytes, up to `size`, fewer at the end of the input. They stay to be read.
   Result<std::span<const uint8_t>> peek(size_t size);
 
   // Up to `size` bytes to `out`: what is buffered, else one read of the file. 0: the end, -1: an error, see errno.
@@ -38,7 +38,7 @@ class ByteInput {
 
  private:
   ByteInput(int fd, std::string name);
-  ssize_t fill();
+  ssize_t fill(size_t size);
 
   int fd_;
   bool is_pipe_;

@@ -6,24 +6,10 @@
 #include <utility>
 
 #include "capture/capture_file.h"
+#include "capture/link_type.h"
 
 namespace gatetape {
 namespace {
-
-// libpcap calls link types by the numbers of this system's BPF, which differ from those in files for three old types.
-LinkType to_link_type(int dlt) {
-  constexpr int kDltAtmRfc1483 = 11, kDltRaw = 12, kDltAtmClip = 19;
-  switch (dlt) {
-    case kDltAtmRfc1483:
-      return static_cast<LinkType>(100);
-    case kDltRaw:
-      return LinkType::kRaw;
-    case kDltAtmClip:
-      return static_cast<LinkType>(106);
-    default:
-      return static_cast<LinkType>(dlt);
-  }
-}
 
 ssize_t read_cookie(void* input, char* out, size_t size) {
   return static_cast<ByteInput*>(input)->read_buffered(reinterpret_cast<uint8_t*>(out), size);
@@ -50,7 +36,7 @@ class LibpcapFile final : public CaptureFile {
       return fail("pcap:{}: {}", input_.name(), error);
     }
     interface_.name = input_.name();
-    interface_.link_type = to_link_type(pcap_datalink(pcap_.get()));
+    interface_.link_type = link_type_of_dlt(pcap_datalink(pcap_.get()));
     interface_.snap_length = static_cast<uint32_t>(pcap_snapshot(pcap_.get()));
     return {};
   }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
-#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -34,11 +33,16 @@ class PcapSource final : public Source {
  public:
   PcapSource(std::vector<std::string> files, unsigned bursts) : files_(std::move(files)), pool_(bursts) {}
 
-  Result<void> open_next() {
-    auto opened = open_capture_file(files_[next_file_++]);
-    if (!opened) return pass_on(opened);
-    file_ = std::move(*opened);
-    enter_interface(file_->interface());
+  // Looks at the header of every file, so that a wrong one is told now and all link types are known from the start.
+  Result<void> open() {
+    for (const std::string& path : files_) {
+      auto opened = open_capture_file(path);
+      if (!opened) return pass_on(opened);
+      file_ = std::move(*opened);
+      enter_interface(file_->interface());
+    }
+    if (files_.size() > 1) return open_next();
+    next_file_ = 1;  // standard input cannot be opened twice
     return {};
   }
 
@@ -72,25 +76,29 @@ class PcapSource final : public Source {
     return account;
   }
 
-  std::vector<InterfaceInfo> interfaces() const override {
-    std::lock_guard lock(interfaces_mutex_);
-    return interfaces_;
-  }
+  std::vector<InterfaceInfo> interfaces() const override { return interfaces_; }
 
   bool live() const override { return false; }
 
  private:
   // One interface per link type: packets of a directory's files belong together unless they are of another kind.
   void enter_interface(const InterfaceInfo& entered) {
-    std::lock_guard lock(interfaces_mutex_);
     auto same = [&](const InterfaceInfo& known) { return known.link_type == entered.link_type; };
     const auto found = std::find_if(interfaces_.begin(), interfaces_.end(), same);
-    interface_id_ = static_cast<uint16_t>(found - interfaces_.begin());
+    interface_ids_.push_back(static_cast<uint16_t>(found - interfaces_.begin()));
     if (found == interfaces_.end()) {
       interfaces_.push_back(entered);
     } else {
       found->snap_length = std::max(found->snap_length, entered.snap_length);
     }
+  }
+
+  Result<void> open_next() {
+    auto opened = open_capture_file(files_[next_file_]);
+    if (!opened) return pass_on(opened);
+    file_ = std::move(*opened);
+    next_file_++;
+    return {};
   }
 
   // From this file, or the next ones when it has ended.
@@ -103,13 +111,14 @@ class PcapSource final : public Source {
   }
 
   void number(FileBurst& burst) {
-    const LinkType link_type = file_->interface().link_type;
+    const uint16_t interface_id = interface_ids_[next_file_ - 1];
+    const LinkType link_type = interfaces_[interface_id].link_type;
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < burst.count; i++) {
       Packet& packet = burst.packets[i];
       packet.ordinal = ordinal_++;
       packet.link_type = link_type;
-      packet.interface_id = interface_id_;
+      packet.interface_id = interface_id;
       bytes += packet.wire_length;
     }
     received_.store(ordinal_, std::memory_order_relaxed);
@@ -117,16 +126,15 @@ class PcapSource final : public Source {
   }
 
   const std::vector<std::string> files_;
-  size_t next_file_ = 0;
+  size_t next_file_ = 0;  // the one after file_
   std::unique_ptr<CaptureFile> file_;
   BurstPool<FileBurst> pool_;
-  uint16_t interface_id_ = 0;
   uint64_t ordinal_ = 0;
   std::optional<Error> failure_;  // for good
   std::atomic<bool> stopped_{false};
   std::atomic<uint64_t> received_{0}, received_bytes_{0};
-  mutable std::mutex interfaces_mutex_;
   std::vector<InterfaceInfo> interfaces_;
+  std::vector<uint16_t> interface_ids_;  // of each file
 };
 
 }  // namespace
@@ -135,7 +143,7 @@ Result<std::unique_ptr<Source>> open_pcap_source(std::string_view path, const So
   auto files = list_files(std::string(path));
   if (!files) return pass_on(files);
   auto source = std::make_unique<PcapSource>(std::move(*files), options.bursts);
-  if (auto opened = source->open_next(); !opened) return pass_on(opened);
+  if (auto opened = source->open(); !opened) return pass_on(opened);
   return source;
 }
 

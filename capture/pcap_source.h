@@ -11,7 +11,7 @@
 
 namespace gatetape {
 
-// `path`: a file, a directory, or "-". Opens the first file at once, so that a wrong path fails here and not later.
+// `path`: a file, a directory, or "-". Reads the headers of all files at once, so that a wrong one fails here.
 // A file that ends within a packet, or is damaged, hands out what is before that place; then poll() fails and names the
 // file and the packet.
 Result<std::unique_ptr<Source>> open_pcap_source(std::string_view path, const SourceOptions& options);

@@ -43,6 +43,7 @@ struct InterfaceInfo {
   std::string name;  // "eth1", a file name
   LinkType link_type = LinkType::kEthernet;
   uint32_t snap_length = 262144;
+  uint32_t mtu = 0;  // of a Linux interface, else 0: unknown. A longer IP packet was merged before the capture
 };
 
 class Source {

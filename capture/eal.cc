@@ -1,0 +1,235 @@
+#include "capture/eal.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_log.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "common/log.h"
+
+namespace gatetape {
+namespace {
+
+// Enough for the packet buffers of a port with a few queues and what DPDK takes for itself.
+constexpr uint64_t kHugeBytesWanted = 256ull << 20;
+// Without hugepages DPDK reserves its memory at the start. It is not touched before it is used.
+constexpr const char* kOrdinaryMegabytes = "1024";
+
+// DPDK's messages, line by line: to stderr when verbose, and the last one kept for our own error messages.
+class EalLog {
+ public:
+  static EalLog& get() {
+    static EalLog log;
+    return log;
+  }
+
+  void open(bool verbose) {
+    verbose_ = verbose;
+    FILE* stream = fopencookie(this, "w", {nullptr, write, nullptr, nullptr});
+    std::setvbuf(stream, nullptr, _IOLBF, 0);
+    rte_openlog_stream(stream);
+  }
+
+  void clear() {
+    std::lock_guard lock(mutex_);
+    last_.clear();
+  }
+
+  std::string last() {
+    std::lock_guard lock(mutex_);
+    return last_;
+  }
+
+ private:
+  static ssize_t write(void* self, const char* text, size_t size) {
+    auto& log = *static_cast<EalLog*>(self);
+    if (log.verbose_) std::fwrite(text, 1, size, stderr);
+    std::lock_guard lock(log.mutex_);
+    std::string_view line(text, size);
+    while (!line.empty() && line.back() == '\n') line.remove_suffix(1);
+    if (!line.empty()) log.last_ = line.substr(line.rfind('\n') + 1);
+    return static_cast<ssize_t>(size);
+  }
+
+  bool verbose_ = false;
+  std::mutex mutex_;
+  std::string last_;
+};
+
+uint64_t read_number(const std::filesystem::path& path) {
+  uint64_t value = 0;
+  std::ifstream(path) >> value;
+  return value;
+}
+
+struct HugePages {
+  uint64_t total_bytes = 0;
+  uint64_t free_bytes = 0;  // of the size with most free
+};
+
+HugePages hugepages() {
+  HugePages found;
+  std::error_code code;  // a kernel without hugepages has no such directory
+  for (const auto& entry : std::filesystem::directory_iterator("/sys/kernel/mm/hugepages", code)) {
+    unsigned long kilobytes = 0;
+    if (std::sscanf(entry.path().filename().c_str(), "hugepages-%lukB", &kilobytes) != 1) continue;
+    found.total_bytes += kilobytes * 1024 * read_number(entry.path() / "nr_hugepages");
+    found.free_bytes = std::max(found.free_bytes, kilobytes * 1024 * read_number(entry.path() / "free_hugepages"));
+  }
+  return found;
+}
+
+// In-memory hugepages need no mount point and leave no files; DPDK refuses that mode for ordinary memory.
+std::vector<std::string> memory_arguments() {
+  const HugePages pages = hugepages();
+  if (pages.free_bytes >= kHugeBytesWanted) return {"--in-memory"};
+  const char* why = pages.total_bytes == 0 ? "none are reserved" : "too few are free";
+  log_warning(
+      "no hugepages ({}: {} MB of {} MB free, {} MB wanted): using ordinary memory, which is slower and does not serve "
+      "every network card; reserve some with: echo 256 > /proc/sys/vm/nr_hugepages",
+      why, pages.free_bytes >> 20, pages.total_bytes >> 20, kHugeBytesWanted >> 20);
+  return {"--no-huge", "-m", kOrdinaryMegabytes, "--no-shconf"};
+}
+
+std::vector<std::string> eal_arguments(const cpu_set_t& allowed) {
+  int cpu = 0;
+  while (cpu < CPU_SETSIZE && !CPU_ISSET(cpu, &allowed)) cpu++;
+  std::vector<std::string> arguments = {"gatetape", "--no-telemetry",
+                                        "--file-prefix=gatetape-" + std::to_string(getpid()),
+                                        // Workers are our own threads; DPDK gets this one alone.
+                                        "--lcores=0@" + std::to_string(cpu),
+                                        // No device unless it is asked for: an address that does not exist.
+                                        "--allow=0000:00:00.0"};
+  for (auto& argument : memory_arguments()) arguments.push_back(std::move(argument));
+  return arguments;
+}
+
+// rte_eal_init pins its thread, and lets the threads it starts take the process's signals. Neither is wanted.
+class ThreadState {
+ public:
+  ThreadState() {
+    pthread_getaffinity_np(pthread_self(), sizeof(allowed_), &allowed_);
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &signals_);
+  }
+  ~ThreadState() {
+    pthread_setaffinity_np(pthread_self(), sizeof(allowed_), &allowed_);
+    pthread_sigmask(SIG_SETMASK, &signals_, nullptr);
+  }
+  const cpu_set_t& allowed() const { return allowed_; }
+
+ private:
+  cpu_set_t allowed_;
+  sigset_t signals_;
+};
+
+Result<void> initialize(bool verbose) {
+  EalLog::get().open(verbose);
+  const ThreadState state;
+  std::vector<std::string> arguments = eal_arguments(state.allowed());
+  std::vector<char*> pointers;
+  for (auto& argument : arguments) pointers.push_back(argument.data());
+  const bool started = rte_eal_init(static_cast<int>(pointers.size()), pointers.data()) >= 0;
+  // DPDK makes a directory for files that it then does not write; it goes unless there is something in it.
+  std::error_code not_empty;
+  std::filesystem::remove(rte_eal_get_runtime_dir(), not_empty);
+  if (started) return {};
+  return fail("DPDK does not start ({}){}{}", rte_strerror(rte_errno), last_eal_message(),
+              geteuid() == 0 ? "" : "; it wants root");
+}
+
+bool driver_installed(const std::string& driver) {
+  void* library = dlopen(("librte_" + driver + ".so.23").c_str(), RTLD_NOLOAD | RTLD_LAZY);
+  if (library == nullptr) return false;
+  dlclose(library);
+  return true;
+}
+
+// "net_pcap" of "net_pcap0,rx_iface=eth1"; "" for a PCI address.
+std::string driver_of(const std::string& devargs) {
+  if (devargs.rfind("net_", 0) != 0) return "";
+  std::string driver = devargs.substr(0, devargs.find(','));
+  while (!driver.empty() && driver.back() >= '0' && driver.back() <= '9') driver.pop_back();
+  return driver;
+}
+
+std::string kernel_driver_of(const std::string& pci_address) {
+  std::error_code code;
+  const auto link = std::filesystem::read_symlink("/sys/bus/pci/devices/" + pci_address + "/driver", code);
+  return code ? "" : link.filename().string();
+}
+
+tl::unexpected<Error> explain_probe_failure(const std::string& source, const std::string& devargs, int error) {
+  const std::string device = devargs.substr(0, devargs.find(','));
+  const std::string driver = driver_of(devargs);
+  if (!driver.empty() && !driver_installed(driver)) {
+    std::string package = "librte-" + driver + "23";
+    std::replace(package.begin(), package.end(), '_', '-');
+    return fail("{}: DPDK has no driver {}; is Debian's package {} installed?{}", source, driver, package,
+                last_eal_message());
+  }
+  if (error == -EEXIST) return fail("{}: the device {} is in use already", source, device);
+  if (driver.empty() && !std::filesystem::exists("/sys/bus/pci/devices/" + device)) {
+    return fail("{}: no PCI device {} (written in full, as in 0000:03:00.0) and no DPDK driver of that name", source,
+                device);
+  }
+  const std::string kernel_driver = driver.empty() ? kernel_driver_of(device) : "";
+  if (!kernel_driver.empty() && kernel_driver.rfind("vfio", 0) != 0) {
+    return fail(
+        "{}: the device belongs to the kernel's driver {}; give it to DPDK with: dpdk-devbind.py -b vfio-pci {}{}",
+        source, kernel_driver, device, last_eal_message());
+  }
+  return fail("{}: the device cannot be opened ({}){}{}", source, rte_strerror(-error), last_eal_message(),
+              geteuid() == 0 ? "" : "; capturing wants root");
+}
+
+}  // namespace
+
+std::string last_eal_message() {
+  const std::string last = EalLog::get().last();
+  return last.empty() ? "" : ": " + last;
+}
+
+Result<void> start_eal(bool verbose) {
+  static const Result<void> started = initialize(verbose);  // DPDK cannot try twice
+  return started;
+}
+
+Result<uint16_t> attach_port(const std::string& source, const std::string& devargs) {
+  EalLog::get().clear();
+  if (const int error = rte_dev_probe(devargs.c_str()); error != 0)
+    return explain_probe_failure(source, devargs, error);
+  uint16_t port = RTE_MAX_ETHPORTS;
+  rte_dev_iterator iterator;
+  const std::string device = devargs.substr(0, devargs.find(','));
+  RTE_ETH_FOREACH_MATCHING_DEV(port, device.c_str(), &iterator) {
+    rte_eth_iterator_cleanup(&iterator);
+    return port;
+  }
+  return fail("{}: the device has no network port", source);
+}
+
+void detach_port(const std::string& device_name) {
+  for (const char* bus : {"vdev", "pci"}) {
+    if (rte_eal_hotplug_remove(bus, device_name.c_str()) == 0) return;
+  }
+}
+
+}  // namespace gatetape
