@@ -6,7 +6,8 @@ namespace gatetape {
 
 const HttpField* HttpHead::find(std::string_view name) const {
   for (const HttpField& field : fields) {
-    if (field.name.size() == name.size() && strncasecmp(field.name.data(), name.data(), name.size()) == 0) return &field;
+    if (field.name.size() == name.size() && strncasecmp(field.name.data(), name.data(), name.size()) == 0)
+      return &field;
   }
   return nullptr;
 }

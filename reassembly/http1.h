@@ -30,6 +30,7 @@
 #include "common/flow_key.h"
 #include "common/http.h"
 #include "common/packet.h"
+#include "reassembly/http1_head.h"
 #include "reassembly/http_pool.h"
 
 namespace gatetape {
@@ -47,23 +48,31 @@ struct Http1Side {
     kTrailer,     // trailer lines, or the empty line that ends them
     kEnd,         // the message is complete; its end is to be told
     kSearch,      // the place was lost: looking for a start line
-    kTunnel,      // no HTTP any more
+    kTunnel,      // no HTTP any more: a tunnel, or the end of the stream
   };
   State state = State::kStart;
-  bool at_line_start = true;  // kSearch, kTrailer
-  bool chunk_has_digits = false;
-  bool chunk_size_done = false;  // kChunkSize: behind the digits
-  bool ended = false;            // end_stream was called
-  uint32_t line_bytes = 0;       // kChunkSize, kTrailer: bytes of this part so far
-  uint32_t scanned = 0;          // kHead: bytes of head.bytes known not to hold the end
-  uint64_t remaining = 0;
+  bool at_line_start = true;      // kSearch
+  bool chunk_has_digits = false;  // kChunkSize
+  bool chunk_size_done = false;   // kChunkSize: behind the digits
+  bool line_is_return = false;    // kTrailer: the line begins with CR
+  bool lost_messages = false;     // a gap may have held whole messages
+  bool ended = false;             // end_stream was called
+  uint8_t prefix_length = 0;
+  uint8_t prefix[24];                        // kSearch: the beginning of what may be a start line
+  uint32_t line_bytes = 0;                   // kChunkSize, kChunkEnd, kTrailer: of the line so far
+  uint32_t trailer_bytes = 0;                // kTrailer
+  uint32_t scanned = 0;                      // kHead: bytes of head.bytes known not to hold the end
+  uint64_t remaining = 0;                    // kLength, kChunkSize, kChunkData
   PooledTransaction* transaction = nullptr;  // the message being read; null between messages
 };
 
 // One connection's HTTP state. Owned by its flow; destroyed before the pool of its parser.
 class Http1Connection {
  public:
-  Http1Connection() = default;
+  // `midstream`: the beginning was not seen; both sides search for a start line first.
+  explicit Http1Connection(bool midstream = false) {
+    if (midstream) sides_[0].state = sides_[1].state = Http1Side::State::kSearch;
+  }
   ~Http1Connection();
   Http1Connection(const Http1Connection&) = delete;
   Http1Connection& operator=(const Http1Connection&) = delete;
@@ -81,8 +90,7 @@ class Http1Connection {
   PooledTransaction* oldest_ = nullptr;  // outstanding: begun and not ended, in order of requests
   PooledTransaction* newest_ = nullptr;
   uint32_t outstanding_ = 0;
-  uint32_t to_abandon_ = 0;  // oldest ones whose responses were lost; to be ended first
-  bool pipelines_ = false;   // two requests were outstanding while a response was read whole
+  bool pipelines_ = false;  // two requests were outstanding while a response was read whole
   uint64_t next_id_ = 0;
 };
 
@@ -128,12 +136,11 @@ class Http1Parser {
     Input input{nullptr, nullptr, 0, true, &none};
     run(connection, direction, input, sink);
   }
-  // The connection is over: ends both streams and whatever is outstanding.
+  // The connection is over: ends both streams, and so every transaction.
   template <class Sink>
   void finish(Http1Connection& connection, Sink& sink) {
     end_stream(connection, Direction::kToServer, sink);
     end_stream(connection, Direction::kToClient, sink);
-    while (PooledTransaction* transaction = connection.oldest_) end_transaction(connection, *transaction, sink);
   }
 
   const Http1Counters& counters() const { return counters_; }
@@ -155,7 +162,6 @@ class Http1Parser {
     std::span<const uint8_t> body;
     uint64_t gap = 0;
   };
-  using Step = bool (Http1Parser::*)(Http1Connection&, Direction, Input&, Event&);
 
   template <class Sink>
   void run(Http1Connection& connection, Direction direction, Input& input, Sink& sink);
@@ -164,7 +170,32 @@ class Http1Parser {
 
   // Reads on to the next thing to be told; kNone when the input is used up.
   Event next(Http1Connection& connection, Direction direction, Input& input);
-  // Takes an ended transaction out of the queue. The caller gives it back to the pool.
+  bool read(Http1Connection& connection, Direction direction, Input& input, Event& event);
+  bool read_start(Http1Connection& connection, Direction direction, Input& input, Event& event);
+  bool read_head(Http1Connection& connection, Direction direction, Input& input, Event& event);
+  bool read_body(Http1Connection& connection, Direction direction, Input& input, Event& event);
+  bool read_chunk_size(Http1Connection& connection, Direction direction, Input& input);
+  bool read_chunk_end(Http1Side& side, Input& input);
+  bool read_trailer(Http1Connection& connection, Direction direction, Input& input);
+  bool read_gap(Http1Connection& connection, Direction direction, Input& input, Event& event);
+  bool read_end(Http1Connection& connection, Direction direction, Input& input, Event& event);
+  bool search(Http1Connection& connection, Direction direction, Input& input);
+
+  void begin_message(Http1Connection& connection, Direction direction);
+  PooledTransaction* add_transaction(Http1Connection& connection);
+  bool end_head(Http1Connection& connection, Direction direction, const Packet& packet, Event& event);
+  bool cut_head(Http1Connection& connection, Direction direction, uint32_t anomaly, const Packet& packet, Event& event);
+  HeadFraming fill_request(PooledTransaction& transaction, const Packet& packet);
+  HeadFraming fill_response(PooledTransaction& transaction, const Packet& packet);
+  void begin_response_body(Http1Side& side, const PooledTransaction& transaction, const HeadFraming& framing);
+  void begin_chunk(Http1Side& side);
+  bool take_chunk_size(Http1Side& side, uint8_t c);
+  void advance_body(Http1Side& side, uint64_t length);
+  bool end_message(Http1Connection& connection, Direction direction, Event& event);
+  void give_up(Http1Connection& connection, Direction direction, uint32_t anomaly);
+  void lose_place(Http1Connection& connection, Direction direction, uint32_t anomaly);
+  void abandon_all(Http1Connection& connection);
+  // Takes an ended transaction, the oldest one, out of the queue. The caller gives it back to the pool.
   void remove(Http1Connection& connection, PooledTransaction& transaction);
 
   HttpPool& pool_;

@@ -20,6 +20,9 @@ struct PooledTransaction : HttpTransaction {
   HttpPool* pool = nullptr;
   PooledTransaction* next = nullptr;
   size_t charged_bytes = 0;  // of the pool's limit
+  // Nothing more comes of that message: it is complete, or was given up.
+  bool request_done = false;
+  bool response_done = false;
 };
 
 class HttpPool {

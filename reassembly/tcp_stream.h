@@ -24,6 +24,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "common/decode.h"
 #include "common/flow_key.h"
@@ -79,6 +80,8 @@ class TcpConnection {
   // begins a new one and gives the segment to that. A SYN does after a close; while a connection is open, only the
   // SYN+ACK that accepts a new SYN does (RFC 5961 section 4: a SYN alone proves nothing).
   bool is_replaced_by(Direction direction, const DecodedPacket& decoded) const;
+  // The caller had taken the wrong side for the client. Not to be called from a sink.
+  void swap_directions() { std::swap(streams_[0], streams_[1]); }
 
  private:
   friend class TcpReassembler;
