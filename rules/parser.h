@@ -29,7 +29,10 @@ struct ParsedRules {
   RuleLoadReport report;                        // `loaded` counts `rules`; times are not filled in
 };
 
-// Fails only when a file cannot be read. At most kRuleProblemsMax problems are described; all are counted.
+// A hostile file could have a problem per byte: beyond this many, problems are counted and no longer described.
+inline constexpr size_t kRuleProblemsMax = 1'000'000;
+
+// Fails only when a file cannot be read.
 Result<ParsedRules> parse_rule_files(const RuleLoadOptions& options);
 
 // The same from memory: `text` as the content of a file called `name`.

@@ -174,7 +174,7 @@ struct BufferSizeElement {
 
 // How byte_test, byte_jump and byte_extract read their number.
 struct ByteField {
-  Operand count;  // bytes to read: 1 to 8 in binary, 1 to 23 as text
+  Operand count;  // bytes to read: 1 to 8 in binary (0: none, byte_jump only), 1 to 23 as text (0: all digits)
   Operand offset;
   bool relative = false;
   bool little_endian = false;

@@ -1,0 +1,408 @@
+// The options of a rule: how they are told apart and read, and those that are about the rule as a whole.
+#include <algorithm>
+
+#include "rules/classification.h"
+#include "rules/option_values.h"
+#include "rules/rule_builder.h"
+
+namespace gatetape {
+namespace {
+
+std::string_view trimmed_left(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  return text;
+}
+
+// Where the option at the start of `text` ends: at a ';' without a backslash before it, be it in quotes or not.
+size_t option_end(std::string_view text) {
+  size_t end = text.find(';');
+  while (end != std::string_view::npos && end > 0 && text[end - 1] == '\\') end = text.find(';', end + 1);
+  return end;
+}
+
+}  // namespace
+
+void RuleBuilder::parse_options(std::string_view rest) {
+  rest = trimmed(rest);
+  if (!rest.starts_with('(')) return syntax_error(rest, "expected '(' and the rule's options");
+  const std::string_view open = rest;
+  rest.remove_prefix(1);
+  if (!rest.ends_with(')')) return syntax_error(open, "missing ')' at the end of the rule");
+  rest.remove_suffix(1);
+  for (rest = trimmed_left(rest); !rest.empty(); rest = trimmed_left(rest)) {
+    const size_t end = option_end(rest);
+    if (end == std::string_view::npos) return syntax_error(rest, "missing ';' after this option");
+    parse_option(rest.substr(0, end));
+    rest.remove_prefix(end + 1);
+  }
+}
+
+void RuleBuilder::parse_option(std::string_view text) {
+  Option option;
+  const size_t colon = std::min(text.find(':'), text.size());
+  option.name = trimmed(text.substr(0, colon));
+  if (option.name.empty()) return syntax_error(text, "empty option");
+  option.info = find_keyword(option.name);
+  if (option.info == nullptr) {
+    broken_ = true;
+    return add_problem(RuleProblemKind::kSyntax, option.name, fmt::format("unknown keyword: {}", option.name),
+                       option.name);
+  }
+  if (option.info->keyword == Keyword::kUnsupported) return unsupported(option.name, "keyword", option.info->name);
+  const bool has_colon = colon < text.size();
+  if (read_value(option, has_colon ? text.substr(colon + 1) : text.substr(text.size()))) apply(option);
+}
+
+bool RuleBuilder::read_value(Option& option, std::string_view value) {
+  const KeywordValue expected = option.info->value;
+  value = trimmed(value);
+  if (value.empty()) {
+    option.value = option.name.substr(option.name.size());
+    if (expected == KeywordValue::kNone || expected == KeywordValue::kOptional) return true;
+    syntax_error(option.name, "{} needs a value", option.name);
+    return false;
+  }
+  if (expected == KeywordValue::kNone) {
+    syntax_error(value, "{} takes no value", option.name);
+    return false;
+  }
+  if (expected == KeywordValue::kNegatableQuoted && value.starts_with('!')) {
+    option.negated = true;
+    value = trimmed(value.substr(1));
+  }
+  if (expected == KeywordValue::kQuoted || expected == KeywordValue::kNegatableQuoted) {
+    return strip_quotes(option, value);
+  }
+  option.value = value;
+  // Some writers quote everything; where a quote cannot be part of the value it is harmless in metadata only.
+  if (value.starts_with('"') && option.info->keyword != Keyword::kMetadata) {
+    syntax_error(value, "{} takes no quotes", option.name);
+    return false;
+  }
+  return true;
+}
+
+bool RuleBuilder::strip_quotes(Option& option, std::string_view value) {
+  if (!value.starts_with('"')) {
+    syntax_error(value.empty() ? option.name : value, "the value of {} must be in double quotes", option.name);
+    return false;
+  }
+  if (value.size() < 2 || !value.ends_with('"')) {
+    syntax_error(value, "missing closing quote or ';' in the value of {}", option.name);
+    return false;
+  }
+  option.value = value.substr(1, value.size() - 2);
+  if (option.value.empty() && option.info->keyword != Keyword::kMessage) {
+    syntax_error(value, "{} is empty", option.name);
+    return false;
+  }
+  return true;
+}
+
+void RuleBuilder::apply(const Option& option) {
+  switch (option.info->keyword) {
+    case Keyword::kUnsupported:  // reported by parse_option
+    case Keyword::kIgnored:
+      return;
+    case Keyword::kSticky:
+      return set_sticky(option);
+    case Keyword::kPacketData:
+      return leave_sticky();
+    case Keyword::kTransform:
+      return add_transform(option);
+    case Keyword::kContent:
+    case Keyword::kUriContent:
+    case Keyword::kModifier:
+    case Keyword::kNocase:
+    case Keyword::kDepth:
+    case Keyword::kOffset:
+    case Keyword::kDistance:
+    case Keyword::kWithin:
+    case Keyword::kStartsWith:
+    case Keyword::kEndsWith:
+    case Keyword::kFastPattern:
+    case Keyword::kRawBytes:
+      return apply_content(option);
+    case Keyword::kPcre:
+    case Keyword::kIsDataAt:
+    case Keyword::kBufferSize:
+    case Keyword::kUriLength:
+    case Keyword::kByteTest:
+    case Keyword::kByteJump:
+    case Keyword::kByteExtract:
+      return apply_element(option);
+    case Keyword::kPacketNumber:
+    case Keyword::kIpProtocol:
+    case Keyword::kTcpFlags:
+    case Keyword::kStreamSize:
+      return apply_packet(option);
+    default:
+      return apply_about_rule(option);
+  }
+}
+
+void RuleBuilder::apply_content(const Option& option) {
+  if (option.info->keyword == Keyword::kContent) return add_content(option);
+  if (option.info->keyword == Keyword::kModifier) return move_content(option);
+  if (option.info->keyword != Keyword::kUriContent) return modify_content(option);
+  if (sticky_) return context_error(option.name, "uricontent cannot follow the sticky buffer {}", to_string(buffer_));
+  sticky_ = true;
+  buffer_ = Buffer::kHttpUri;
+  transforms_.clear();
+  add_content(option);
+  leave_sticky();
+}
+
+void RuleBuilder::apply_element(const Option& option) {
+  switch (option.info->keyword) {
+    case Keyword::kPcre:
+      return add_pcre(option);
+    case Keyword::kIsDataAt:
+      return add_is_data_at(option);
+    case Keyword::kBufferSize:
+      return add_buffer_size(option);
+    case Keyword::kUriLength:
+      return add_uri_length(option);
+    case Keyword::kByteTest:
+      return add_byte_test(option);
+    case Keyword::kByteJump:
+      return add_byte_jump(option);
+    default:
+      return add_byte_extract(option);
+  }
+}
+
+void RuleBuilder::apply_packet(const Option& option) {
+  switch (option.info->keyword) {
+    case Keyword::kPacketNumber:
+      return add_packet_number(option);
+    case Keyword::kIpProtocol:
+      return add_ip_protocol(option);
+    case Keyword::kTcpFlags:
+      return add_tcp_flags(option);
+    default:
+      return add_stream_size(option);
+  }
+}
+
+void RuleBuilder::apply_about_rule(const Option& option) {
+  switch (option.info->keyword) {
+    case Keyword::kMessage: {
+      if (std::exchange(has_message_, true)) return syntax_error(option.name, "msg is given twice");
+      std::string storage;
+      const std::string_view message = unescape(option.value, storage);
+      rule_.message = message.data() == storage.data() ? context_.keep(message) : message;
+      return;
+    }
+    case Keyword::kSid:
+      return set_number_once(option, rule_.sid, 1, has_sid_);
+    case Keyword::kGid:
+      return set_number_once(option, rule_.gid, 0, has_gid_);
+    case Keyword::kRev:
+      return set_number_once(option, rule_.rev, 1, has_rev_);
+    case Keyword::kClasstype:
+      return set_classtype(option);
+    case Keyword::kPriority:
+      return set_priority(option);
+    case Keyword::kMetadata:
+      return add_metadata(option);
+    case Keyword::kReference:
+      return add_reference(option);
+    case Keyword::kTarget:
+      return set_target(option);
+    case Keyword::kFlow:
+      return set_flow(option);
+    case Keyword::kFlowbits:
+      return add_flowbits(option);
+    case Keyword::kThreshold:
+      return set_threshold(option, false);
+    case Keyword::kDetectionFilter:
+      return set_threshold(option, true);
+    default:
+      rule_.noalert = true;
+  }
+}
+
+void RuleBuilder::set_number_once(const Option& option, uint32_t& field, uint32_t lowest, bool& seen) {
+  if (std::exchange(seen, true)) return syntax_error(option.name, "{} is given twice", option.name);
+  const auto number = parse_unsigned(option.value, UINT32_MAX);
+  if (!number || *number < lowest) {
+    return syntax_error(option.value, "{} is not a number from {} to {}: {}", option.name, lowest, UINT32_MAX,
+                        option.value);
+  }
+  field = static_cast<uint32_t>(*number);
+}
+
+// Of several classtypes and priorities, the most severe counts; a priority outweighs any class.
+void RuleBuilder::set_classtype(const Option& option) {
+  const Classification* found = find_classification(option.value);
+  const Classification& standard = found != nullptr ? *found : kUnknownClassification;
+  const Classification* previous = find_classification(rule_.classtype);
+  if (previous != nullptr && previous->priority <= standard.priority) return;
+  rule_.classtype = option.value;
+  rule_.category = standard.description;
+  if (!has_priority_) rule_.priority = standard.priority;
+}
+
+void RuleBuilder::set_priority(const Option& option) {
+  const auto number = parse_unsigned(option.value, 255);
+  if (!number || *number == 0) return syntax_error(option.value, "priority is not a number from 1 to 255");
+  const auto priority = static_cast<uint8_t>(*number);
+  rule_.priority = has_priority_ ? std::min(rule_.priority, priority) : priority;
+  has_priority_ = true;
+}
+
+void RuleBuilder::add_metadata(const Option& option) {
+  if (rule_.metadata.empty()) {
+    rule_.metadata = option.value;
+  } else {
+    rule_.metadata = context_.keep(fmt::format("{}, {}", rule_.metadata, option.value));
+  }
+}
+
+void RuleBuilder::add_reference(const Option& option) {
+  std::string_view id = option.value;
+  const std::string_view system = next_part(id, ',');
+  id = trimmed(id);
+  if (system.empty() || id.empty()) return syntax_error(option.value, "reference needs SYSTEM,ID");
+  rule_.references.push_back({system, id});
+}
+
+void RuleBuilder::set_target(const Option& option) {
+  if (option.value == "src_ip") {
+    rule_.target = RuleTarget::kSource;
+  } else if (option.value == "dest_ip") {
+    rule_.target = RuleTarget::kDestination;
+  } else {
+    syntax_error(option.value, "target is src_ip or dest_ip, not {}", option.value);
+  }
+}
+
+void RuleBuilder::set_flow(const Option& option) {
+  if (rule_.flow.given) return syntax_error(option.name, "flow is given twice");
+  rule_.flow.given = true;
+  for (const std::string_view word : split(option.value, ',')) {
+    const auto is = [&](std::string_view name) { return equal_without_case(word, name); };
+    if (is("established")) {
+      set_flow_state(word, FlowState::kEstablished);
+    } else if (is("not_established")) {
+      set_flow_state(word, FlowState::kNotEstablished);
+    } else if (is("stateless")) {
+      set_flow_state(word, FlowState::kStateless);
+    } else if (is("to_server") || is("toserver") || is("from_client") || is("fromclient")) {
+      set_flow_direction(word, FlowDirection::kToServer);
+    } else if (is("to_client") || is("toclient") || is("from_server") || is("fromserver")) {
+      set_flow_direction(word, FlowDirection::kToClient);
+    } else if (is("only_stream")) {
+      set_flow_data(word, FlowData::kOnlyStream);
+    } else if (is("no_stream")) {
+      set_flow_data(word, FlowData::kNoStream);
+    } else if (is("no_frag") || is("only_frag")) {
+      unsupported(word, "keyword", is("no_frag") ? "flow:no_frag" : "flow:only_frag");
+    } else {
+      syntax_error(word.empty() ? option.value : word, "unknown flow option: {}", word);
+    }
+  }
+}
+
+void RuleBuilder::set_flow_state(std::string_view word, FlowState state) {
+  if (rule_.flow.state != FlowState::kAny) return syntax_error(word, "{} conflicts with an earlier flow option", word);
+  rule_.flow.state = state;
+}
+
+void RuleBuilder::set_flow_direction(std::string_view word, FlowDirection direction) {
+  if (rule_.flow.direction != FlowDirection::kAny) {
+    return syntax_error(word, "{} conflicts with an earlier flow option", word);
+  }
+  rule_.flow.direction = direction;
+  direction_where_ = word;
+}
+
+void RuleBuilder::set_flow_data(std::string_view word, FlowData data) {
+  if (rule_.flow.data != FlowData::kAny) return syntax_error(word, "{} conflicts with an earlier flow option", word);
+  rule_.flow.data = data;
+  std::string_view& where = data == FlowData::kOnlyStream ? stream_where_ : packet_where_;
+  if (where.empty()) where = word;
+}
+
+void RuleBuilder::add_flowbits(const Option& option) {
+  std::string_view names = option.value;
+  const std::string_view command = next_part(names, ',');
+  names = trimmed(names);
+  if (command == "noalert") {
+    rule_.noalert = true;
+    if (!names.empty()) syntax_error(names, "flowbits:noalert takes no name");
+    return;
+  }
+  constexpr std::pair<std::string_view, FlowbitOperation> kOperations[] = {{"set", FlowbitOperation::kSet},
+                                                                           {"unset", FlowbitOperation::kUnset},
+                                                                           {"toggle", FlowbitOperation::kToggle},
+                                                                           {"isset", FlowbitOperation::kIsSet},
+                                                                           {"isnotset", FlowbitOperation::kIsNotSet}};
+  const auto* operation = std::find_if(std::begin(kOperations), std::end(kOperations),
+                                       [&](const auto& candidate) { return candidate.first == command; });
+  if (operation == std::end(kOperations)) return syntax_error(command, "unknown flowbits command: {}", command);
+  if (names.empty()) return syntax_error(command, "flowbits:{} needs a name", command);
+  const bool tests = operation->second == FlowbitOperation::kIsSet || operation->second == FlowbitOperation::kIsNotSet;
+  FlowbitTest test{operation->second, {}};
+  for (const std::string_view name : split(names, '|')) {
+    if (name.empty() || name.find_first_of(" \t") != std::string_view::npos) {
+      return syntax_error(name.empty() ? names : name, "bad flowbits name: '{}'", name);
+    }
+    test.bits.push_back(context_.flowbit(name));
+  }
+  if (test.bits.size() > 1 && !tests) return syntax_error(names, "flowbits:{} takes one name", command);
+  rule_.flowbits.push_back(std::move(test));
+}
+
+void RuleBuilder::set_threshold(const Option& option, bool detection_filter) {
+  if (rule_.threshold.kind != ThresholdKind::kNone) {
+    return syntax_error(option.name, "a rule takes one threshold or detection_filter");
+  }
+  Threshold threshold;
+  if (detection_filter) threshold.kind = ThresholdKind::kDetectionFilter;
+  uint32_t parts = 0;
+  for (const std::string_view part : split(option.value, ',')) {
+    if (!set_threshold_part(threshold, part, detection_filter)) return;
+    ++parts;
+  }
+  const bool backoff = threshold.kind == ThresholdKind::kBackoff;
+  const bool complete = threshold.kind != ThresholdKind::kNone && threshold.count > 0 &&
+                        (backoff ? threshold.multiplier > 0 : threshold.seconds > 0) &&
+                        parts == (detection_filter ? 3u : 4u);
+  if (!complete) {
+    return syntax_error(option.value, "{} needs {}track, count and {}", option.name, detection_filter ? "" : "type, ",
+                        backoff ? "multiplier" : "seconds");
+  }
+  rule_.threshold = threshold;
+}
+
+bool RuleBuilder::set_threshold_part(Threshold& threshold, std::string_view part, bool detection_filter) {
+  const size_t blank = std::min(part.find_first_of(" \t"), part.size());
+  const std::string_view name = part.substr(0, blank), value = trimmed(part.substr(blank));
+  constexpr std::pair<std::string_view, ThresholdKind> kKinds[] = {{"limit", ThresholdKind::kLimit},
+                                                                   {"threshold", ThresholdKind::kThreshold},
+                                                                   {"both", ThresholdKind::kBoth},
+                                                                   {"backoff", ThresholdKind::kBackoff}};
+  constexpr std::pair<std::string_view, ThresholdTrack> kTracks[] = {{"by_src", ThresholdTrack::kBySource},
+                                                                     {"by_dst", ThresholdTrack::kByDestination},
+                                                                     {"by_both", ThresholdTrack::kByBoth},
+                                                                     {"by_rule", ThresholdTrack::kByRule},
+                                                                     {"by_flow", ThresholdTrack::kByFlow}};
+  const auto named = [&](const auto& entry) { return entry.first == value; };
+  if (name == "type" && !detection_filter) {
+    const auto* kind = std::find_if(std::begin(kKinds), std::end(kKinds), named);
+    if (kind != std::end(kKinds)) return threshold.kind = kind->second, true;
+  } else if (name == "track") {
+    const auto* track = std::find_if(std::begin(kTracks), std::end(kTracks), named);
+    if (track != std::end(kTracks)) return threshold.track = track->second, true;
+  } else if (name == "count" || name == "seconds" || name == "multiplier") {
+    const auto number = parse_unsigned(value, UINT32_MAX);
+    uint32_t& field = name == "count" ? threshold.count : name == "seconds" ? threshold.seconds : threshold.multiplier;
+    if (number && *number > 0) return field = static_cast<uint32_t>(*number), true;
+  }
+  syntax_error(part, "bad {} part: '{}'", detection_filter ? "detection_filter" : "threshold", part);
+  return false;
+}
+
+}  // namespace gatetape

@@ -1,0 +1,16 @@
+// Setting the variables of rules from a config file or the command line.
+#pragma once
+
+#include <string_view>
+
+#include "common/result.h"
+#include "rules/rule_set.h"
+
+namespace gatetape {
+
+// `key` is "vars.address-groups.NAME" or "vars.port-groups.NAME", as in Suricata's YAML; the value is a group as rules
+// write it. Fails when the key is not of that form or the value is not a group; a variable may be set that had no
+// default.
+Result<void> set_rule_variable(RuleVariables& variables, std::string_view key, std::string_view value);
+
+}  // namespace gatetape
