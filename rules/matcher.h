@@ -1,8 +1,8 @@
 // Matching one worker's traffic against a compiled rule set. A Matcher owns one Hyperscan scratch and is used by one
 // thread; the RuleSet is immutable and shared. Per-flow state lies in FlowRuleState, owned by the flow.
 //
-// Every inspect_* returns the hits it completed: rules whose every condition is now confirmed. A rule is reported once per
-// packet, and once per transaction if it looks at HTTP, once per stream match otherwise, as Suricata does. The span
+// Every inspect_* returns the hits it completed: rules whose every condition is now confirmed. A rule is reported once
+// per packet, and once per transaction if it looks at HTTP, once per stream match otherwise, as Suricata does. The span
 // lives until the next call.
 #pragma once
 
@@ -74,6 +74,7 @@ class Matcher {
   void http_end(FlowStatePointer& flow, const HttpTransaction& transaction);
 
  private:
+  struct Scene;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -1,0 +1,28 @@
+#include <chrono>
+
+#include "rules/compile.h"
+#include "rules/parser.h"
+#include "rules/rule_set.h"
+
+namespace gatetape {
+
+Result<LoadedRules> load_rules(const RuleLoadOptions& options) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  const Clock::time_point start = Clock::now();
+  auto parsed = parse_rule_files(options);
+  if (!parsed) return pass_on(parsed);
+  LoadedRules loaded;
+  loaded.report = std::move(parsed->report);
+  const Clock::time_point compile_start = Clock::now();
+  auto compiled = RuleSet::compile(std::move(*parsed));
+  if (!compiled) return pass_on(compiled);
+  loaded.rules = std::move(*compiled);
+  loaded.report.compile_seconds = seconds_since(compile_start);
+  loaded.report.load_seconds = seconds_since(start);
+  return loaded;
+}
+
+}  // namespace gatetape
