@@ -7,7 +7,8 @@
 namespace gatetape {
 namespace {
 
-constexpr int64_t kPositionMax = UINT16_MAX;
+constexpr int64_t kPositionMax = UINT16_MAX;  // isdataat
+constexpr int64_t kByteOffsetMax = INT32_MAX;
 constexpr uint64_t kBinaryBytesMax = 8;
 constexpr uint64_t kTextBytesMax = 23;
 constexpr size_t kVariablesMax = 64;
@@ -180,7 +181,7 @@ void RuleBuilder::add_byte_test(const Option& option) {
     if (!value) return syntax_error(parts[2], "not a value: '{}'", parts[2]);
     element.value.number = static_cast<int64_t>(*value);
   }
-  if (!read_operand(parts[3], kPositionMax, element.field.offset)) return;
+  if (!read_operand(parts[3], kByteOffsetMax, element.field.offset)) return;
   for (size_t i = 4; i < parts.size(); ++i) {
     if (!read_field_word(option, parts[i], element.field)) {
       return syntax_error(parts[i], "unknown byte_test option: '{}'", parts[i]);
@@ -194,7 +195,8 @@ void RuleBuilder::add_byte_jump(const Option& option) {
   const std::vector<std::string_view> parts = split(option.value, ',');
   if (parts.size() < 2) return syntax_error(option.value, "byte_jump needs BYTES, OFFSET");
   ByteJumpElement element;
-  if (!read_byte_count(parts[0], element.field) || !read_operand(parts[1], kPositionMax, element.field.offset)) return;
+  if (!read_byte_count(parts[0], element.field) || !read_operand(parts[1], kByteOffsetMax, element.field.offset))
+    return;
   for (size_t i = 2; i < parts.size(); ++i) {
     const std::string_view word = parts[i];
     if (word == "align") {
@@ -204,7 +206,7 @@ void RuleBuilder::add_byte_jump(const Option& option) {
     } else if (word == "from_end") {
       element.from_end = true;
     } else if (const auto offset = argument_of(word, "post_offset")) {
-      if (!read_operand(*offset, kPositionMax, element.post_offset)) return;
+      if (!read_operand(*offset, kByteOffsetMax, element.post_offset)) return;
     } else if (const auto factor = argument_of(word, "multiplier")) {
       const auto number = parse_unsigned(*factor, UINT16_MAX);
       if (!number || *number == 0) return syntax_error(*factor, "bad multiplier: {}", *factor);
@@ -224,7 +226,8 @@ void RuleBuilder::add_byte_extract(const Option& option) {
   const std::vector<std::string_view> parts = split(option.value, ',');
   if (parts.size() < 3) return syntax_error(option.value, "byte_extract needs BYTES, OFFSET, NAME");
   ByteExtractElement element;
-  if (!read_byte_count(parts[0], element.field) || !read_operand(parts[1], kPositionMax, element.field.offset)) return;
+  if (!read_byte_count(parts[0], element.field) || !read_operand(parts[1], kByteOffsetMax, element.field.offset))
+    return;
   const std::string_view name = parts[2];
   if (!starts_name(name)) return syntax_error(name, "not a variable name: '{}'", name);
   if (std::find(variable_names_.begin(), variable_names_.end(), name) != variable_names_.end()) {

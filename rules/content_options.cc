@@ -44,10 +44,13 @@ void RuleBuilder::leave_sticky() {
 }
 
 void RuleBuilder::add_transform(const Option& option) {
-  if (!sticky_ || sticky_used_)
+  // Behind elements, a transform opens a second group on the same buffer; behind transformed ones it is too late.
+  if (!sticky_ || (sticky_used_ && !transforms_.empty())) {
     return context_error(option.name, "{} must directly follow a sticky buffer", option.name);
+  }
   if (transforms_.size() >= kTransformsMax) return syntax_error(option.name, "too many transforms");
   transforms_.push_back(static_cast<Transform>(option.info->detail));
+  sticky_used_ = false;
 }
 
 void RuleBuilder::add_content(const Option& option) {
@@ -199,7 +202,9 @@ void RuleBuilder::add_pcre(const Option& option) {
   if (captures) return unsupported(option.name, "keyword", "pcre with captured variables");
   std::optional<Buffer> buffer;
   if (!set_pcre_flags(flags, pcre, buffer)) return;
-  if (buffer && sticky_ && (*buffer != buffer_ || !transforms_.empty())) {
+  // http.response_body and file.data are one buffer in responses, and Q stands for both.
+  const bool same_body = buffer == Buffer::kHttpResponseBody && buffer_ == Buffer::kFileData;
+  if (buffer && sticky_ && ((*buffer != buffer_ && !same_body) || !transforms_.empty())) {
     return context_error(flags, "this expression asks for {} while {} is set; reset it with pkt_data first",
                          to_string(*buffer), to_string(buffer_));
   }
@@ -215,10 +220,10 @@ void RuleBuilder::add_pcre(const Option& option) {
 
 bool RuleBuilder::set_pcre_flags(std::string_view flags, PcreElement& pcre, std::optional<Buffer>& buffer) {
   constexpr std::pair<char, Buffer> kBuffers[] = {
-      {'U', Buffer::kHttpUri},         {'I', Buffer::kHttpUriRaw},  {'H', Buffer::kHttpHeader},
-      {'D', Buffer::kHttpHeaderRaw},   {'M', Buffer::kHttpMethod},  {'C', Buffer::kHttpCookie},
-      {'P', Buffer::kHttpRequestBody}, {'Q', Buffer::kFileData},    {'V', Buffer::kHttpUserAgent},
-      {'W', Buffer::kHttpHost},        {'Z', Buffer::kHttpHostRaw}, {'S', Buffer::kHttpStatCode},
+      {'U', Buffer::kHttpUri},         {'I', Buffer::kHttpUriRaw},       {'H', Buffer::kHttpHeader},
+      {'D', Buffer::kHttpHeaderRaw},   {'M', Buffer::kHttpMethod},       {'C', Buffer::kHttpCookie},
+      {'P', Buffer::kHttpRequestBody}, {'Q', Buffer::kHttpResponseBody}, {'V', Buffer::kHttpUserAgent},
+      {'W', Buffer::kHttpHost},        {'Z', Buffer::kHttpHostRaw},      {'S', Buffer::kHttpStatCode},
       {'Y', Buffer::kHttpStatMsg}};
   struct Setting {
     char letter;

@@ -56,7 +56,7 @@ constexpr KeywordInfo kKeywords[] = {
     {"fast_pattern", kFastPattern, kOptional},
     {"rawbytes", kRawBytes, kNone},
 
-    {"pcre", kPcre, kNegatableQuoted},
+    {"pcre", kPcre, kNegatableMaybeQuoted},
     {"isdataat", kIsDataAt, kRequired},
     {"bsize", kBufferSize, kRequired},
     {"urilen", kUriLength, kRequired},

@@ -60,7 +60,14 @@ enum class Keyword : uint8_t {
   kStreamSize,
 };
 
-enum class KeywordValue : uint8_t { kNone, kOptional, kRequired, kQuoted, kNegatableQuoted };
+enum class KeywordValue : uint8_t {
+  kNone,
+  kOptional,
+  kRequired,
+  kQuoted,
+  kNegatableQuoted,       // may have a '!' before the quotes
+  kNegatableMaybeQuoted,  // and may do without the quotes
+};
 
 struct KeywordInfo {
   std::string_view name;

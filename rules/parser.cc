@@ -41,13 +41,13 @@ class RuleCollector {
   void report_duplicate(const Rule& dropped, const Rule& kept, bool newer) {
     ++parsed_.report.broken;
     if (parsed_.report.problems.size() >= kRuleProblemsMax) return;
-    parsed_.report.problems.push_back(
-        {RuleProblemKind::kDuplicate,
-         {parsed_.files[dropped.file], dropped.line, 1},
-         fmt::format("duplicate rule {}:{}: rev {} {} rev {} at {}:{}", dropped.gid, dropped.sid, dropped.rev,
-                     newer ? "is replaced by" : "is not newer than", kept.rev, parsed_.files[kept.file], kept.line),
-         "",
-         dropped.sid});
+    RuleProblem& problem = parsed_.report.problems.emplace_back();
+    problem.kind = RuleProblemKind::kDuplicate;
+    problem.location = {parsed_.files[dropped.file], dropped.line, 1};
+    problem.message =
+        fmt::format("duplicate rule {}:{}: rev {} {} rev {} at {}:{}", dropped.gid, dropped.sid, dropped.rev,
+                    newer ? "is replaced by" : "is not newer than", kept.rev, parsed_.files[kept.file], kept.line);
+    problem.sid = dropped.sid;
   }
 
   ParsedRules& parsed_;
@@ -181,11 +181,11 @@ void RuleBuilder::add_problem(RuleProblemKind kind, std::string_view where, std:
   std::vector<RuleProblem>& problems = context_.parsed.report.problems;
   if (problems.size() >= first_problem_ + kProblemsPerRuleMax || problems.size() >= kRuleProblemsMax) return;
   const RuleLine::Place place = line_.place_of(where.data());
-  problems.push_back({kind,
-                      {context_.parsed.files[rule_.file], place.line, place.column},
-                      std::move(message),
-                      std::string(keyword),
-                      0});
+  RuleProblem& problem = problems.emplace_back();
+  problem.kind = kind;
+  problem.location = {context_.parsed.files[rule_.file], place.line, place.column};
+  problem.message = std::move(message);
+  problem.keyword = keyword;
 }
 
 void RuleBuilder::unsupported(std::string_view where, std::string_view what, std::string_view name) {

@@ -62,17 +62,22 @@ bool RuleBuilder::read_value(Option& option, std::string_view value) {
     syntax_error(option.name, "{} needs a value", option.name);
     return false;
   }
+  // Suricata 8 lets a transactional rule say which side's buffer it means.
+  if (option.info->keyword == Keyword::kSticky && (value == "to_server" || value == "to_client")) {
+    unsupported(option.name, "keyword", context_.keep(fmt::format("{}:{}", option.info->name, value)));
+    return false;
+  }
   if (expected == KeywordValue::kNone) {
     syntax_error(value, "{} takes no value", option.name);
     return false;
   }
-  if (expected == KeywordValue::kNegatableQuoted && value.starts_with('!')) {
+  const bool maybe_quoted = expected == KeywordValue::kNegatableMaybeQuoted;
+  if ((maybe_quoted || expected == KeywordValue::kNegatableQuoted) && value.starts_with('!')) {
     option.negated = true;
     value = trimmed(value.substr(1));
   }
-  if (expected == KeywordValue::kQuoted || expected == KeywordValue::kNegatableQuoted) {
-    return strip_quotes(option, value);
-  }
+  const bool must_be_quoted = expected == KeywordValue::kQuoted || expected == KeywordValue::kNegatableQuoted;
+  if (must_be_quoted || (maybe_quoted && value.starts_with('"'))) return strip_quotes(option, value);
   option.value = value;
   // Some writers quote everything; where a quote cannot be part of the value it is harmless in metadata only.
   if (value.starts_with('"') && option.info->keyword != Keyword::kMetadata) {
@@ -400,6 +405,9 @@ bool RuleBuilder::set_threshold_part(Threshold& threshold, std::string_view part
     const auto number = parse_unsigned(value, UINT32_MAX);
     uint32_t& field = name == "count" ? threshold.count : name == "seconds" ? threshold.seconds : threshold.multiplier;
     if (number && *number > 0) return field = static_cast<uint32_t>(*number), true;
+  } else if (name == "unique_on") {
+    unsupported(part, "keyword", "detection_filter:unique_on");
+    return false;
   }
   syntax_error(part, "bad {} part: '{}'", detection_filter ? "detection_filter" : "threshold", part);
   return false;
