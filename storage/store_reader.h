@@ -18,6 +18,13 @@
 namespace gatetape {
 
 // One thing a packet can have that the index knows. Unset members are not asked for; those set must hold together.
+//
+// The index must never know less than libpcap sees. By what decode() says of a packet:
+//   - kOk: it satisfies what it has. Without has_transport it has no port.
+//   - kNotIp on Ethernet or Linux cooked: it has no address, port or protocol; but ARP and RARP (EtherType 0x0806,
+//     0x8035) satisfy a term that asks for a host alone, at least for the two addresses that they carry: tcpdump's
+//     `host A` selects them.
+//   - anything else (cut short, malformed, an unknown link type): it satisfies every term but flow_id and connection.
 struct IndexTerm {
   std::optional<IpPrefix> host;        // outer source or destination
   std::optional<uint16_t> port;        // source or destination
