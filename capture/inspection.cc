@@ -44,7 +44,9 @@ void Pipeline::Inspection::packet() {
 void Pipeline::Inspection::on_stream_bytes(Direction direction, std::span<const uint8_t> bytes, uint64_t offset) {
   PipelineFlow& state = flow_->state;
   refresh();
-  state.protocol.look(direction, bytes);
+  const bool decided_before = state.protocol.decided();
+  if (!decided_before && state.tcp.midstream()) state.protocol.set_midstream();
+  const bool decided = state.protocol.look(direction, bytes);
   facts_.app_protocol = state.protocol.protocol();
   if (facts_.app_protocol == AppProtocol::kTls || facts_.app_protocol == AppProtocol::kSsh) {
     pipeline_.account_.encrypted_bytes += bytes.size();
@@ -52,14 +54,25 @@ void Pipeline::Inspection::on_stream_bytes(Direction direction, std::span<const 
   if (pipeline_.matcher_ != nullptr) {
     report(pipeline_.matcher_->inspect_stream(packet_, decoded_, facts_, state.rules, direction, bytes, offset));
   }
-  if (facts_.app_protocol == AppProtocol::kHttp1) {
-    pipeline_.http_.consume(state.http, direction, bytes, packet_, *this);
+  if (facts_.app_protocol != AppProtocol::kHttp1) return;
+  if (decided && !decided_before) parse_held();
+  pipeline_.http_.consume(state.http, direction, bytes, packet_, *this);
+}
+
+// The first bytes of either side that came in pieces too small to tell the protocol.
+void Pipeline::Inspection::parse_held() {
+  PipelineFlow& state = flow_->state;
+  for (const Direction direction : {Direction::kToServer, Direction::kToClient}) {
+    const std::span<const uint8_t> held = state.protocol.held(direction);
+    if (!held.empty()) pipeline_.http_.consume(state.http, direction, held, packet_, *this);
   }
 }
 
 void Pipeline::Inspection::on_stream_gap(Direction direction, uint64_t length) {
-  if (flow_->state.protocol.protocol() == AppProtocol::kHttp1) {
-    pipeline_.http_.gap(flow_->state.http, direction, length, packet_, *this);
+  PipelineFlow& state = flow_->state;
+  if (!state.protocol.decided()) state.protocol.set_midstream();
+  if (state.protocol.protocol() == AppProtocol::kHttp1) {
+    pipeline_.http_.gap(state.http, direction, length, packet_, *this);
   }
 }
 

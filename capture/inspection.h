@@ -38,6 +38,7 @@ class Pipeline::Inspection {
 
  private:
   void refresh();
+  void parse_held();
   void report(std::span<const RuleHit> hits);
   void report(const RuleHit& hit);
   Endpoints client_to_server() const;

@@ -14,6 +14,16 @@ int data_link_type(LinkType type) {
   return type == LinkType::kRaw ? DLT_RAW : static_cast<int>(type);
 }
 
+// ARP, and router and neighbour solicitations, advertisements and redirects (RFC 4861 section 4), which are sent with a
+// hop limit of 255 so that none can come from outside the link.
+bool is_address_resolution(const DecodedPacket& d) {
+  constexpr uint16_t kEtherTypeArp = 0x0806;
+  if (d.ip_version == 0) return d.ether_type == kEtherTypeArp;
+  constexpr uint16_t kFirstType = 133, kLastType = 137;
+  return d.protocol == kProtocolIcmpv6 && d.has_transport && d.ttl == 255 && d.source_port >= kFirstType &&
+         d.source_port <= kLastType;
+}
+
 struct Program {
   bpf_program bpf{};
   Program() = default;
@@ -72,6 +82,7 @@ Result<PacketFilter> PacketFilter::compile(const FilterOptions& options, const s
 
 PacketFilter::Verdict PacketFilter::addresses(const DecodedPacket& d) const {
   if (ingress_.empty() && hostile_.empty()) return Verdict::kPass;
+  if (is_address_resolution(d)) return Verdict::kPass;
   if (d.ip_version == 0) return ingress_.empty() ? Verdict::kNotHostile : Verdict::kNotIngress;
   if (ingress_.empty()) {
     return hostile_.contains(d.source) || hostile_.contains(d.destination) ? Verdict::kPass : Verdict::kNotHostile;

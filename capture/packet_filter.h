@@ -1,8 +1,9 @@
 // Which packets are wanted: those of the ingress addresses, of hostile networks, and what a BPF expression selects.
 //
 // With both --ingress and --hostile a packet passes when one side is an ingress address and the other lies in a hostile
-// network; with --hostile alone, when either side does. What is not IP has no address and does not pass an address
-// filter. Immutable after compile(); any thread.
+// network; with --hostile alone, when either side does. Address resolution (ARP; IPv6 neighbour discovery, RFC 4861)
+// passes address filters whatever its addresses: it proves which station held the ingress address, and is little. Other
+// frames without IP do not. Immutable after compile(); any thread.
 #pragma once
 
 #include <memory>
@@ -39,7 +40,7 @@ class PacketFilter {
  private:
   struct Programs;
   PacketFilter();
-  Verdict addresses(const DecodedPacket& decoded) const;
+  Verdict addresses(const DecodedPacket& decoded) const;  // of IP or of anything else
 
   PrefixSet ingress_;
   PrefixSet hostile_;

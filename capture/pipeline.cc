@@ -86,8 +86,9 @@ bool Pipeline::wanted(const Packet& packet, const DecodedPacket& decoded) {
       ++account_.filtered[static_cast<size_t>(FilterCause::kBpf)];
       return false;
   }
-  if (filter_.has_ingress()) {
-    ++(filter_.is_ingress(decoded.destination) ? account_.to_ingress : account_.from_ingress);
+  if (filter_.has_ingress() && decoded.ip_version != 0) {
+    account_.to_ingress += filter_.is_ingress(decoded.destination);
+    account_.from_ingress += filter_.is_ingress(decoded.source);
   }
   return true;
 }

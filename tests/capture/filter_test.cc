@@ -75,6 +75,28 @@ TEST_CASE("the ingress filter keeps both directions and nothing else") {
   CHECK(verdict(options, test::Frame(std::vector<uint8_t>(60, 0))) == Verdict::kNotIngress);
 }
 
+TEST_CASE("address resolution passes the address filters, other frames without IP do not") {
+  FilterOptions options;
+  options.ingress = parse_prefix_list("10.9.0.100").value();
+  std::vector<uint8_t> frame(60, 0);
+  frame[12] = 0x08, frame[13] = 0x06;
+  CHECK(verdict(options, test::Frame(frame)) == Verdict::kPass);
+  frame[12] = 0x88, frame[13] = 0xcc;  // LLDP
+  CHECK(verdict(options, test::Frame(frame)) == Verdict::kNotIngress);
+
+  std::vector<uint8_t> solicitation = {0x33, 0x33, 0,    0,    0, 2, 2, 0, 0,  0,  0,
+                                       1,    0x86, 0xdd, 0x60, 0, 0, 0, 0, 16, 58, 255};
+  solicitation.resize(14 + 40 + 16, 0);
+  solicitation[22] = 0xfe, solicitation[23] = 0x80;
+  solicitation[54] = 133;
+  CHECK(verdict(options, test::Frame(solicitation)) == Verdict::kPass);
+  solicitation[21] = 64;  // from behind a router
+  CHECK(verdict(options, test::Frame(solicitation)) == Verdict::kNotIngress);
+  options.bpf = "tcp";
+  solicitation[21] = 255;
+  CHECK(verdict(options, test::Frame(solicitation)) == Verdict::kBpf);
+}
+
 TEST_CASE("hostile networks: the other side of the ingress, or either side without one") {
   FilterOptions options;
   options.hostile = parse_prefix_list("198.51.100.0/24").value();
