@@ -234,7 +234,7 @@ void TcpReassembler::take(TcpConnection& connection, Direction direction, const 
   }
 }
 
-// How far ahead of what was delivered a segment may lie.
+// How far ahead of what was delivered or acknowledged a segment may lie.
 int64_t TcpReassembler::window_limit(const TcpConnection& connection, Direction direction) {
   const TcpStream& stream = connection.streams_[index(direction)];
   const TcpStream& peer = connection.streams_[1 - index(direction)];
@@ -245,8 +245,8 @@ int64_t TcpReassembler::window_limit(const TcpConnection& connection, Direction 
 
 bool TcpReassembler::is_beyond_window(TcpConnection& connection, Direction direction, int64_t begins) {
   TcpStream& stream = connection.streams_[index(direction)];
-  const int64_t ahead = begins - static_cast<int64_t>(stream.next_offset);
-  if (ahead <= window_limit(connection, direction) || acknowledged_offset(stream) >= begins) {
+  const int64_t from = std::max(static_cast<int64_t>(stream.next_offset), acknowledged_offset(stream));
+  if (begins - from <= window_limit(connection, direction)) {
     stream.beyond_window = 0;
     return false;
   }

@@ -1,0 +1,148 @@
+// The path of a packet without rules and store, for tests and benchmarks: decode, flow, streams, HTTP/1. What the real
+// one does beyond that is in capture/pipeline.h.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "common/decode.h"
+#include "reassembly/app_protocol.h"
+#include "reassembly/flow_table.h"
+#include "reassembly/http1.h"
+#include "reassembly/tcp_stream.h"
+
+namespace gatetape::test {
+
+// Gets the HTTP events of all flows; must have the calls of an HTTP sink (reassembly/http1.h).
+template <class HttpSink>
+class TrafficPath {
+ public:
+  TrafficPath(const FlowTableOptions& flows, const TcpOptions& tcp, HttpSink& sink)
+      : tcp_(tcp), http_(pool_), sink_(sink), table_(flows) {}
+  ~TrafficPath() { finish(); }
+
+  void packet(const Packet& packet) {
+    DecodedPacket decoded;
+    decode(packet, decoded);
+    this->packet(packet, decoded);
+  }
+  void packet(const Packet& packet, const DecodedPacket& decoded) {
+    if (!decoded.has_transport || decoded.is_fragment) return;
+    bool reversed = false;
+    const FlowKey key = FlowKey::from(decoded, reversed);
+    const uint64_t hash = table_.hash(key);
+    look_up(packet, decoded, key, hash, reversed);
+  }
+  // As packet(), for a whole burst, with the table's lines fetched ahead.
+  void burst(const Packet* packets, size_t count) {
+    constexpr size_t kMax = 64;
+    DecodedPacket decoded[kMax];
+    FlowKey keys[kMax];
+    uint64_t hashes[kMax];
+    bool reversed[kMax];
+    for (size_t i = 0; i < count; ++i) {
+      decode(packets[i], decoded[i]);
+      if (!decoded[i].has_transport || decoded[i].is_fragment) continue;
+      keys[i] = FlowKey::from(decoded[i], reversed[i]);
+      table_.prefetch(hashes[i] = table_.hash(keys[i]));
+    }
+    for (size_t i = 0; i < count; ++i) {
+      if (decoded[i].has_transport && !decoded[i].is_fragment) table_.prefetch_flow(hashes[i]);
+    }
+    for (size_t i = 0; i < count; ++i) {
+      if (decoded[i].has_transport && !decoded[i].is_fragment) {
+        look_up(packets[i], decoded[i], keys[i], hashes[i], reversed[i]);
+      }
+    }
+    table_.expire(packets[count - 1].timestamp_ns, 64, on_end());
+  }
+  void finish() { table_.drain(on_end()); }
+
+  const TcpCounters& tcp() const { return tcp_.counters(); }
+  const Http1Counters& http() const { return http_.counters(); }
+  const FlowTableCounters& flows() const { return table_.counters(); }
+
+ private:
+  struct State {
+    TcpConnection tcp;
+    AppProtocolDetector detector;
+    std::unique_ptr<Http1Connection> http;
+  };
+  using Entry = Flow<State>;
+
+  struct StreamSink {
+    TrafficPath& path;
+    Entry& flow;
+    const Packet& packet;
+
+    void on_stream_bytes(Direction direction, std::span<const uint8_t> bytes, uint64_t) {
+      State& state = flow.state;
+      if (!state.http) {
+        if (state.detector.decided() || !state.detector.look(direction, bytes)) return;
+        if (state.detector.protocol() != AppProtocol::kHttp1 || state.detector.reversed()) return;
+        state.http = std::make_unique<Http1Connection>(state.tcp.midstream());
+        for (const Direction d : {Direction::kToServer, Direction::kToClient}) {
+          path.http_.consume(*state.http, d, state.detector.held(d), packet, path.sink_);
+        }
+      }
+      path.http_.consume(*state.http, direction, bytes, packet, path.sink_);
+    }
+    void on_stream_gap(Direction direction, uint64_t length) {
+      if (flow.state.http) {
+        path.http_.gap(*flow.state.http, direction, length, packet, path.sink_);
+      } else {
+        flow.state.detector.set_midstream();
+      }
+    }
+    void on_stream_end(Direction direction) {
+      if (flow.state.http) path.http_.end_stream(*flow.state.http, direction, path.sink_);
+    }
+  };
+
+  auto on_end() {
+    return [this](Entry& flow, FlowEnd) {
+      const Packet none;
+      StreamSink sink{*this, flow, none};
+      tcp_.finish(flow.state.tcp, sink);
+      if (flow.state.http) http_.finish(*flow.state.http, sink_);
+    };
+  }
+
+  void look_up(const Packet& packet, const DecodedPacket& decoded, const FlowKey& key, uint64_t hash, bool reversed) {
+    bool created = false;
+    Entry* flow = table_.find_or_create(key, hash, packet, created, on_end());
+    const bool is_tcp = decoded.protocol == kProtocolTcp;
+    if (is_tcp && !created && flow->state.tcp.is_replaced_by(flow->direction(reversed), decoded)) {
+      table_.end(*flow, FlowEnd::kClosed, on_end());
+      flow = table_.find_or_create(key, hash, packet, created, on_end());
+    }
+    if (created) flow->client_is_high = is_tcp ? reversed == source_is_client(decoded) : reversed;
+    const Direction direction = flow->direction(reversed);
+    table_.touch(*flow, packet, direction);
+    if (!is_tcp) return;
+    StreamSink sink{*this, *flow, packet};
+    if (created && flow->state.tcp.state() == TcpState::kNone && !(decoded.tcp_flags & kTcpSyn)) {
+      flow->state.detector.set_midstream();
+    }
+    const TcpState before = flow->state.tcp.state();
+    tcp_.segment(flow->state.tcp, direction, packet, decoded, sink);
+    const TcpState state = flow->state.tcp.state();
+    if (state == before) return;
+    if (state == TcpState::kClosed) {
+      table_.close(*flow, FlowEnd::kClosed);
+    } else if (state == TcpState::kReset) {
+      table_.close(*flow, FlowEnd::kReset);
+    } else if (flow->state.tcp.established()) {
+      table_.set_class(*flow, FlowClass::kTcpEstablished);
+    }
+  }
+
+  // Flows are destroyed before what they hold memory of.
+  HttpPool pool_;
+  TcpReassembler tcp_;
+  Http1Parser http_;
+  HttpSink& sink_;
+  FlowTable<State> table_;
+};
+
+}  // namespace gatetape::test
