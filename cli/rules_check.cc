@@ -41,7 +41,7 @@ int command_rules_check(int argc, char** argv) {
   bool as_json = false;
   std::vector<std::string> settings;
   line.options().add_options()("json", po::bool_switch(&as_json), "the same as JSON")(
-      "set", po::value(&settings)->value_name("K=V"),
+      "set", po::value(&settings)->composing()->value_name("K=V"),
       "a variable of the rules: vars.address-groups.NAME or vars.port-groups.NAME");
   line.positional("file");
   if (const auto exit_code = line.parse(argc, argv)) return *exit_code;

@@ -161,10 +161,7 @@ RuleBuilder::RuleBuilder(ParseContext& context, uint32_t file, const RuleLine& l
 
 bool RuleBuilder::build() {
   std::string_view rest = line_.text;
-  if (check_characters() && parse_header(rest)) {
-    parse_options(rest);
-    finish();
-  }
+  if (check_characters() && parse_header(rest) && parse_options(rest)) finish();
   RuleLoadReport& report = context_.parsed.report;
   for (size_t i = first_problem_; i < report.problems.size(); ++i) report.problems[i].sid = rule_.sid;
   if (broken_) {

@@ -73,7 +73,7 @@ class RuleBuilder {
   std::shared_ptr<const PortSet> parse_ports(std::string_view token);
 
   // rule_options.cc
-  void parse_options(std::string_view rest);
+  bool parse_options(std::string_view rest);  // false: could not be read to the end
   void parse_option(std::string_view text);
   bool read_value(Option& option, std::string_view value);
   bool strip_quotes(Option& option, std::string_view value);

@@ -22,19 +22,29 @@ size_t option_end(std::string_view text) {
 
 }  // namespace
 
-void RuleBuilder::parse_options(std::string_view rest) {
+bool RuleBuilder::parse_options(std::string_view rest) {
   rest = trimmed(rest);
-  if (!rest.starts_with('(')) return syntax_error(rest, "expected '(' and the rule's options");
   const std::string_view open = rest;
+  if (!rest.starts_with('(')) {
+    syntax_error(open, "expected '(' and the rule's options");
+    return false;
+  }
   rest.remove_prefix(1);
-  if (!rest.ends_with(')')) return syntax_error(open, "missing ')' at the end of the rule");
+  if (!rest.ends_with(')')) {
+    syntax_error(open, "missing ')' at the end of the rule");
+    return false;
+  }
   rest.remove_suffix(1);
   for (rest = trimmed_left(rest); !rest.empty(); rest = trimmed_left(rest)) {
     const size_t end = option_end(rest);
-    if (end == std::string_view::npos) return syntax_error(rest, "missing ';' after this option");
+    if (end == std::string_view::npos) {
+      syntax_error(rest, "missing ';' after this option");
+      return false;
+    }
     parse_option(rest.substr(0, end));
     rest.remove_prefix(end + 1);
   }
+  return true;
 }
 
 void RuleBuilder::parse_option(std::string_view text) {
