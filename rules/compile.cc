@@ -206,8 +206,12 @@ void RuleSetBuilder::compile_rules() {
   });
   for (const Rule* rule : order) {
     set_->rules_.push_back(compile_rule(*rule));
-    choices_.push_back(
-        {choose_fast_pattern(*rule, Direction::kToServer), choose_fast_pattern(*rule, Direction::kToClient)});
+    auto& choices = choices_.emplace_back();
+    for (const Direction d : {Direction::kToServer, Direction::kToClient}) {
+      auto& choice = choices[static_cast<size_t>(index(d))];
+      choice = choose_fast_pattern(*rule, d);
+      if (choice) set_->rules_.back().literal_ends_within[static_cast<size_t>(index(d))] = choice->ends_within;
+    }
   }
 }
 

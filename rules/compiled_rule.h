@@ -39,6 +39,7 @@ struct CompiledRule {
   std::array<uint8_t, 2> moments{};                  // RuleMoment, by Direction
   std::vector<CompiledGroup> groups;                 // cheapest first, unless a variable ties them to their order
   bool any_source = false, any_destination = false;  // addresses and ports both
+  std::array<uint32_t, 2> literal_ends_within{UINT32_MAX, UINT32_MAX};  // of the pre-filter's literal, by Direction
   bool positional = false;          // counts from the start of the payload: in a stream, only its own start will do
   bool may_complete_later = false;  // in a stream: bytes after its literal can still make it match
 };

@@ -51,6 +51,7 @@ void Matcher::Impl::stream(Scene& scene, std::span<const uint8_t> bytes, uint64_
 }
 
 void Matcher::Impl::find_stream_candidates(const RuleList& list, StreamTail& side, size_t old_length) {
+  const size_t side_index = side.window->side;
   const StreamWindow& window = *side.window;
   ++look;
   stream_candidates.clear();
@@ -68,7 +69,11 @@ void Matcher::Impl::find_stream_candidates(const RuleList& list, StreamTail& sid
     const size_t from = old_length - std::min(old_length, kFastPatternBytesMax - 1);
     list.prefilter->scan(window.view().subspan(from), scratch.get(), [&](uint32_t literal, uint64_t end) {
       if (from + end <= old_length) return;  // found with the piece before
-      for (const uint32_t rule : list.prefilter->rules_of(literal)) add(rule, window.base + from + end);
+      const uint64_t stream_end = window.base + from + end;
+      for (const uint32_t rule : list.prefilter->rules_of(literal)) {
+        // What counts from the start of a payload counts, in a stream, from the stream's own start.
+        if (stream_end <= rules->rule(rule).literal_ends_within[side_index]) add(rule, stream_end);
+      }
     });
   }
   for (const PendingStreamRule& p : side.pending) add(p.rule, p.literal_end);
@@ -87,7 +92,8 @@ void Matcher::Impl::stream_piece(Scene& scene, const RuleList& list, StreamTail&
 
   for (const PendingStreamRule& candidate : stream_candidates) {
     const CompiledRule& rule = rules->rule(candidate.rule);
-    if (!conditions_hold(rule, scene) || (rule.positional && window.base != 0)) continue;
+    if (rule.positional && window.base != 0) continue;
+    if (!conditions_hold(rule, scene)) continue;
     // A rule without literal would find the same again in what was seen before: it looks at what is new.
     const bool always = candidate.literal_end == 0;
     if (payload_holds(rule, always ? window.view().subspan(old_length) : window.view())) {
