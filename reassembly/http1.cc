@@ -130,18 +130,24 @@ bool Http1Parser::read_start(Http1Connection& connection, Direction direction, I
     side.at_line_start = false;
     return false;
   }
-  begin_message(connection, direction);
+  if (!begin_message(connection, direction)) return false;
   return read_head(connection, direction, input, event);
 }
 
-// Finds the transaction that the message belongs to.
-void Http1Parser::begin_message(Http1Connection& connection, Direction direction) {
+// Finds the transaction that the message belongs to. False: the pool has no room for one, and the message is skipped.
+bool Http1Parser::begin_message(Http1Connection& connection, Direction direction) {
   Http1Side& side = connection.sides_[index(direction)];
+  if (!pool_.has_room()) {
+    ++counters_.over_memory;
+    lose_place(connection, direction, 0);
+    side.at_line_start = false;
+    return false;
+  }
   side.state = State::kHead;
   side.scanned = 0;
   if (direction == Direction::kToServer) {
     side.transaction = add_transaction(connection);
-    return;
+    return true;
   }
   if (side.lost_messages && !connection.pipelines_) {
     for (PooledTransaction* t = connection.oldest_; t != nullptr && t != connection.newest_; t = t->next) {
@@ -158,6 +164,7 @@ void Http1Parser::begin_message(Http1Connection& connection, Direction direction
     waiting->anomalies |= kHttpResponseWithoutRequest;
   }
   side.transaction = waiting;
+  return true;
 }
 
 PooledTransaction* Http1Parser::add_transaction(Http1Connection& connection) {
@@ -182,6 +189,10 @@ PooledTransaction* Http1Parser::add_transaction(Http1Connection& connection) {
 bool Http1Parser::read_head(Http1Connection& connection, Direction direction, Input& input, Event& event) {
   Http1Side& side = connection.sides_[index(direction)];
   PooledTransaction& transaction = *side.transaction;
+  if (!pool_.has_room()) {
+    ++counters_.over_memory;
+    return cut_head(connection, direction, kHttpHeadTooLarge, *input.packet, event);
+  }
   HttpHead& head = head_of(transaction, direction);
   const char* const bytes = reinterpret_cast<const char*>(input.at);
   const size_t before = head.bytes.size();
@@ -195,15 +206,15 @@ bool Http1Parser::read_head(Http1Connection& connection, Direction direction, In
     end = find_head_end(head.bytes.data(), head.bytes.size(), side.scanned);
     if (end != SIZE_MAX) head.bytes.resize(end);
   }
-  const bool in_budget = pool_.charge(transaction);
+  pool_.charge(transaction);
   if (end != SIZE_MAX) {
     input.at += end - before;
     head.complete = true;
     return end_head(connection, direction, *input.packet, event);
   }
   input.at += taken;
-  if (in_budget && head.bytes.size() < options_.head_bytes_max) return false;
-  ++(in_budget ? counters_.heads_too_large : counters_.over_memory);
+  if (head.bytes.size() < options_.head_bytes_max) return false;
+  ++counters_.heads_too_large;
   return cut_head(connection, direction, kHttpHeadTooLarge, *input.packet, event);
 }
 
@@ -283,6 +294,7 @@ bool Http1Parser::cut_head(Http1Connection& connection, Direction direction, uin
   direction == Direction::kToServer ? fill_request(transaction, packet) : fill_response(transaction, packet);
   event = {EventKind::kHead, &transaction, {}, 0};
   lose_place(connection, direction, anomaly);
+  connection.sides_[index(direction)].at_line_start = anomaly == kHttpGap;
   return true;
 }
 
@@ -386,7 +398,7 @@ bool Http1Parser::end_message(Http1Connection& connection, Direction direction, 
     return true;
   }
   transaction.response_complete = true;
-  if (connection.outstanding_ > 1) connection.pipelines_ = true;
+  if (connection.outstanding_ > 1 && !(transaction.anomalies & kHttpGap)) connection.pipelines_ = true;
   if (opens_tunnel(transaction)) {
     give_up(connection, Direction::kToServer, 0);
     side.state = other.state = State::kTunnel;
@@ -458,7 +470,7 @@ bool Http1Parser::search(Http1Connection& connection, Direction direction, Input
     return false;
   }
   if (looks) {
-    begin_message(connection, direction);
+    if (!begin_message(connection, direction)) return false;
     head_of(*side.transaction, direction).bytes.assign(reinterpret_cast<const char*>(side.prefix), side.prefix_length);
   } else {
     side.at_line_start = false;

@@ -181,7 +181,7 @@ class Http1Parser {
   bool read_end(Http1Connection& connection, Direction direction, Input& input, Event& event);
   bool search(Http1Connection& connection, Direction direction, Input& input);
 
-  void begin_message(Http1Connection& connection, Direction direction);
+  bool begin_message(Http1Connection& connection, Direction direction);
   PooledTransaction* add_transaction(Http1Connection& connection);
   bool end_head(Http1Connection& connection, Direction direction, const Packet& packet, Event& event);
   bool cut_head(Http1Connection& connection, Direction direction, uint32_t anomaly, const Packet& packet, Event& event);

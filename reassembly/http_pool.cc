@@ -44,11 +44,10 @@ void HttpPool::recycle(PooledTransaction* transaction) {
   free_.push_back(std::move(owned));
 }
 
-bool HttpPool::charge(PooledTransaction& transaction) {
+void HttpPool::charge(PooledTransaction& transaction) {
   const size_t held = held_bytes(transaction);
   head_bytes_ += held - transaction.charged_bytes;
   transaction.charged_bytes = held;
-  return head_bytes_ <= head_bytes_max_;
 }
 
 }  // namespace gatetape

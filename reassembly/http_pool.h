@@ -1,8 +1,8 @@
 // HTTP transactions, recycled: one pool per worker, shared by its HTTP/1 and HTTP/2 parsers, so that a transaction
 // costs no allocation once the pool has warmed up.
 //
-// Bounded: the bytes that transactions in use hold for their heads. At the limit a parser drops the head it is reading.
-// One thread. The pool outlives every transaction taken from it.
+// Bounded: the bytes that transactions in use hold for their heads. At the limit a parser cuts the head it is reading,
+// and begins no other. One thread. The pool outlives every transaction taken from it.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,9 @@ class HttpPool {
 
   PooledTransaction* take();
   static void give_back(PooledTransaction* transaction);
-  // To be called when a head has grown. False: the limit is passed.
-  bool charge(PooledTransaction& transaction);
+  // To be called when a head has grown, which it may only while there was room.
+  void charge(PooledTransaction& transaction);
+  bool has_room() const { return head_bytes_ < head_bytes_max_; }
 
   uint64_t in_use() const { return in_use_; }
   uint64_t head_bytes() const { return head_bytes_; }
