@@ -22,6 +22,7 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr uint16_t kDescriptors = 2048;
+constexpr size_t kHashKeyBytes = 40;  // where the driver does not say
 // The largest frame asked of a card that can spread it over several buffers; what fits into one buffer of one that
 // cannot.
 constexpr uint32_t kMtuScattered = 9600, kMtuSingle = 1900;
@@ -76,13 +77,19 @@ class DpdkSource final : public Source {
       return refused("does not describe itself", error);
     kernel_packets_ = std::string_view(info_.driver_name) == "net_pcap";
     if (kernel_packets_) link_type_ = last_opened_link_type();
-    if (auto done = configure(options); !done) return done;
-    for (const auto& state : queues_) state->queue.set_traits(traits());
+    if (auto done = start(queues_wanted(options), options.bursts); !done) return done;
+    if (queue_count() > 1 && !hashes_symmetrically()) {
+      log_warning("{}: the port does not take a symmetric hash key: one queue, and the flows are spread by software",
+                  name_);
+      rte_eth_dev_stop(*port_);
+      const auto kept = std::move(queues_);  // until the driver has let go of their buffers
+      queues_.clear();
+      if (auto done = start(1, options.bursts); !done) return done;
+    }
     if (const int error = rte_eth_promiscuous_enable(*port_); error != 0 && error != -ENOTSUP) {
       log_warning("{}: only frames to its own address are seen: promiscuous mode is refused ({})", name_,
                   rte_strerror(-error));
     }
-    if (const int error = rte_eth_dev_start(*port_); error != 0) return refused("does not start", error);
     watched_ = SteadyClock::now();
     return {};
   }
@@ -100,9 +107,8 @@ class DpdkSource final : public Source {
     }
     const PollResult idle{PollStatus::kIdle, nullptr};
     if (state.queue.starved()) return idle;
-    if (number == 0) {
-      if (auto there = watch(); !there) return pass_on(there);
-    }
+    if (number == 0) watch();
+    if (number == 0 && failure_) return tl::unexpected<Error>(*failure_);
     if (state.stopping) state.ended = SteadyClock::now() - state.quiet_since > kQuietBeforeEnd;
     return idle;
   }
@@ -145,39 +151,55 @@ class DpdkSource final : public Source {
 
  private:
   tl::unexpected<Error> refused(std::string_view what, int error) const {
-    return fail("{}: the port {} ({}){}", name_, what, rte_strerror(-error), last_eal_message());
+    return fail("{}: the port {} ({}){}", name_, what, rte_strerror(-error), eal_complaint());
   }
 
   // As many queues as workers when the port can spread flows symmetrically.
   uint16_t queues_wanted(const SourceOptions& options) const {
-    const bool hashes = (info_.flow_type_rss_offloads & RTE_ETH_RSS_IP) != 0 && info_.hash_key_size > 0;
-    if (!hashes) return 1;
+    if ((info_.flow_type_rss_offloads & RTE_ETH_RSS_IP) == 0) return 1;
     return static_cast<uint16_t>(std::clamp<unsigned>(options.workers, 1, info_.max_rx_queues));
   }
 
-  Result<void> configure(const SourceOptions& options) {
+  // Whether the port kept the key that it was given.
+  bool hashes_symmetrically() const {
+    const std::vector<uint8_t> wanted = symmetric_key(key_bytes());
+    std::vector<uint8_t> key(wanted.size());
+    rte_eth_rss_conf conf{key.data(), static_cast<uint8_t>(key.size()), 0};
+    return rte_eth_dev_rss_hash_conf_get(*port_, &conf) == 0 && key == wanted;
+  }
+
+  size_t key_bytes() const { return info_.hash_key_size > 0 ? info_.hash_key_size : kHashKeyBytes; }
+
+  Result<void> start(uint16_t count, unsigned bursts) {
+    if (auto done = configure(count); !done) return done;
+    if (auto done = make_queues(count, bursts); !done) return done;
+    if (const int error = rte_eth_dev_start(*port_); error != 0) return refused("does not start", error);
+    for (const auto& state : queues_) state->queue.set_traits(traits());
+    return {};
+  }
+
+  Result<void> configure(uint16_t count) {
     // These two open an input per queue at once; a queue that is not read would lose its share silently.
     const bool opens_all = kernel_packets_ || std::string_view(info_.driver_name) == "net_af_packet";
     if (opens_all && info_.max_rx_queues > 1) {
       return fail("{}: several queues without flow hashing; give each interface a source of its own", name_);
     }
-    const uint16_t count = queues_wanted(options);
     const bool scatter = (info_.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
     rte_eth_conf conf{};
     conf.rxmode.mtu = std::clamp<uint32_t>(scatter ? kMtuScattered : kMtuSingle, info_.min_mtu, info_.max_mtu);
     conf.rxmode.offloads = info_.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_SCATTER | RTE_ETH_RX_OFFLOAD_TIMESTAMP);
-    std::vector<uint8_t> key = symmetric_key(info_.hash_key_size);
+    std::vector<uint8_t> key = symmetric_key(key_bytes());
     if (count > 1) {
       conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
       conf.rx_adv_conf.rss_conf.rss_key = key.data();
-      conf.rx_adv_conf.rss_conf.rss_key_len = info_.hash_key_size;
+      conf.rx_adv_conf.rss_conf.rss_key_len = static_cast<uint8_t>(key.size());
       conf.rx_adv_conf.rss_conf.rss_hf =
           info_.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
     }
     if (const int error = rte_eth_dev_configure(*port_, count, 0, &conf); error != 0) {
       return refused("refuses its configuration", error);
     }
-    return make_queues(count, options.bursts);
+    return {};
   }
 
   Result<void> make_queues(uint16_t count, unsigned bursts) {
@@ -224,23 +246,24 @@ class DpdkSource final : public Source {
   }
 
   // Now and then, while nothing comes: is the port there, does it have a link?
-  Result<void> watch() {
+  void watch() {
     const auto now = SteadyClock::now();
-    if (now - watched_ < kWatchInterval) return {};
+    if (failure_ || now - watched_ < kWatchInterval) return;
     watched_ = now;
-    bool up = false;
-    if (interface_) {
-      if (!interface_->present()) return fail("{}: the interface is gone", name_);
-      up = interface_->up();
-    } else {
-      if (rte_eth_dev_is_removed(*port_) != 0) return fail("{}: the device is gone", name_);
-      rte_eth_link link{};
-      up = rte_eth_link_get_nowait(*port_, &link) != 0 || link.link_status == RTE_ETH_LINK_UP;
+    const bool gone = interface_ ? !interface_->present() : rte_eth_dev_is_removed(*port_) != 0;
+    if (gone) {
+      failure_ = Error{fmt::format("{}: the {} is gone", name_, interface_ ? "interface" : "device")};
+      return;
     }
-    if (up != up_)
-      log_warning("{}: {}", name_, up ? "the link is up" : "the link is down: no packets until it comes back");
+    const bool up = has_link();
+    if (up != up_) log_warning("{}: {}", name_, up ? "the link is up" : "the link is down: no packets until it is up");
     up_ = up;
-    return {};
+  }
+
+  bool has_link() const {
+    if (interface_) return interface_->up();
+    rte_eth_link link{};
+    return rte_eth_link_get_nowait(*port_, &link) != 0 || link.link_status == RTE_ETH_LINK_UP;
   }
 
   const std::string name_;  // as the user gave it
@@ -251,8 +274,10 @@ class DpdkSource final : public Source {
   bool kernel_packets_ = false;  // net_pcap: packets, times and counters are the kernel's
   std::vector<std::unique_ptr<QueueState>> queues_;
   std::atomic<int64_t> stop_time_ns_{0};  // 0: running
-  SteadyClock::time_point watched_;       // queue 0's thread
+  // Queue 0's thread:
+  SteadyClock::time_point watched_;
   bool up_ = true;
+  std::optional<Error> failure_;  // for good
   LinkType link_type_ = LinkType::kEthernet;
   mutable std::mutex statistics_mutex_;
 };
@@ -266,6 +291,8 @@ Result<std::unique_ptr<Source>> open_interface_source(const std::string& name, c
   if (name.find_first_of(",=[]() ") != std::string::npos) {
     return fail("if:{}: DPDK does not take an interface of such a name; rename it", name);
   }
+  if (!NetworkInterface::capture_allowed())
+    return fail("if:{}: capturing wants root, or the capability CAP_NET_RAW", name);
   if (interface->merges_segments()) {
     log_warning(
         "if:{}: the kernel merges segments on this interface, so that frames longer than those on the wire are "
@@ -274,8 +301,8 @@ Result<std::unique_ptr<Source>> open_interface_source(const std::string& name, c
         name, name);
   }
   if (auto started = start_eal(options.verbose); !started) return pass_on(started);
-  static unsigned opened = 0;
-  const std::string devargs = fmt::format("net_pcap_if{},rx_iface={}", opened++, name);
+  static unsigned number = 900;  // of the device within DPDK; the user's own begin at 0
+  const std::string devargs = fmt::format("net_pcap{},rx_iface={}", number++, name);
   auto source = std::make_unique<DpdkSource>("if:" + name);
   if (auto done = source->open(devargs, options, std::move(*interface)); !done) return pass_on(done);
   return source;

@@ -31,7 +31,8 @@ constexpr uint64_t kHugeBytesWanted = 256ull << 20;
 // Without hugepages DPDK reserves its memory at the start. It is not touched before it is used.
 constexpr const char* kOrdinaryMegabytes = "1024";
 
-// DPDK's messages, line by line: to stderr when verbose, and the last one kept for our own error messages.
+// DPDK's messages, line by line: to stderr when verbose. The first complaint since clear() is kept for our own errors:
+// those after it only say that something failed.
 class EalLog {
  public:
   static EalLog& get() {
@@ -48,28 +49,27 @@ class EalLog {
 
   void clear() {
     std::lock_guard lock(mutex_);
-    last_.clear();
+    complaint_.clear();
   }
 
-  std::string last() {
+  std::string complaint() {
     std::lock_guard lock(mutex_);
-    return last_;
+    return complaint_;
   }
 
  private:
   static ssize_t write(void* self, const char* text, size_t size) {
     auto& log = *static_cast<EalLog*>(self);
     if (log.verbose_) std::fwrite(text, 1, size, stderr);
+    const std::string_view line(text, std::min(size, std::string_view(text, size).find('\n')));
     std::lock_guard lock(log.mutex_);
-    std::string_view line(text, size);
-    while (!line.empty() && line.back() == '\n') line.remove_suffix(1);
-    if (!line.empty()) log.last_ = line.substr(line.rfind('\n') + 1);
+    if (log.complaint_.empty() && rte_log_cur_msg_loglevel() <= static_cast<int>(RTE_LOG_ERR)) log.complaint_ = line;
     return static_cast<ssize_t>(size);
   }
 
   bool verbose_ = false;
   std::mutex mutex_;
-  std::string last_;
+  std::string complaint_;
 };
 
 uint64_t read_number(const std::filesystem::path& path) {
@@ -151,7 +151,7 @@ Result<void> initialize(bool verbose) {
   std::error_code not_empty;
   std::filesystem::remove(rte_eal_get_runtime_dir(), not_empty);
   if (started) return {};
-  return fail("DPDK does not start ({}){}{}", rte_strerror(rte_errno), last_eal_message(),
+  return fail("DPDK does not start ({}){}{}", rte_strerror(rte_errno), eal_complaint(),
               geteuid() == 0 ? "" : "; it wants root");
 }
 
@@ -170,10 +170,15 @@ std::string driver_of(const std::string& devargs) {
   return driver;
 }
 
-std::string kernel_driver_of(const std::string& pci_address) {
+// The kernel's driver of a PCI device that keeps it from DPDK; "" when none does. Mellanox's share the device.
+std::string kernel_driver_in_the_way(const std::string& pci_address) {
   std::error_code code;
   const auto link = std::filesystem::read_symlink("/sys/bus/pci/devices/" + pci_address + "/driver", code);
-  return code ? "" : link.filename().string();
+  const std::string driver = code ? "" : link.filename().string();
+  for (const char* fitting : {"vfio", "uio", "igb_uio", "mlx4", "mlx5"}) {
+    if (driver.rfind(fitting, 0) == 0) return "";
+  }
+  return driver;
 }
 
 tl::unexpected<Error> explain_probe_failure(const std::string& source, const std::string& devargs, int error) {
@@ -182,29 +187,24 @@ tl::unexpected<Error> explain_probe_failure(const std::string& source, const std
   if (!driver.empty() && !driver_installed(driver)) {
     std::string package = "librte-" + driver + "23";
     std::replace(package.begin(), package.end(), '_', '-');
-    return fail("{}: DPDK has no driver {}; is Debian's package {} installed?{}", source, driver, package,
-                last_eal_message());
+    return fail("{}: DPDK has no driver {}; is Debian's package {} installed?", source, driver, package);
   }
   if (error == -EEXIST) return fail("{}: the device {} is in use already", source, device);
   if (driver.empty() && !std::filesystem::exists("/sys/bus/pci/devices/" + device)) {
     return fail("{}: no PCI device {} (written in full, as in 0000:03:00.0) and no DPDK driver of that name", source,
                 device);
   }
-  const std::string kernel_driver = driver.empty() ? kernel_driver_of(device) : "";
-  if (!kernel_driver.empty() && kernel_driver.rfind("vfio", 0) != 0) {
-    return fail(
-        "{}: the device belongs to the kernel's driver {}; give it to DPDK with: dpdk-devbind.py -b vfio-pci {}{}",
-        source, kernel_driver, device, last_eal_message());
-  }
-  return fail("{}: the device cannot be opened ({}){}{}", source, rte_strerror(-error), last_eal_message(),
+  const std::string complaint = eal_complaint();
+  return fail("{}: DPDK cannot open the device{}{}", source,
+              complaint.empty() ? ": " + std::string(rte_strerror(-error)) : complaint,
               geteuid() == 0 ? "" : "; capturing wants root");
 }
 
 }  // namespace
 
-std::string last_eal_message() {
-  const std::string last = EalLog::get().last();
-  return last.empty() ? "" : ": " + last;
+std::string eal_complaint() {
+  const std::string complaint = EalLog::get().complaint();
+  return complaint.empty() ? "" : ": " + complaint;
 }
 
 Result<void> start_eal(bool verbose) {
@@ -213,12 +213,18 @@ Result<void> start_eal(bool verbose) {
 }
 
 Result<uint16_t> attach_port(const std::string& source, const std::string& devargs) {
+  const std::string device = devargs.substr(0, devargs.find(','));
+  // Asked first: some of DPDK's drivers would take a card away from under the kernel.
+  if (const std::string driver = kernel_driver_in_the_way(device); !driver.empty()) {
+    return fail(
+        "{}: the device is in use by the kernel's driver {}; give it to DPDK with: dpdk-devbind.py -b vfio-pci {}",
+        source, driver, device);
+  }
   EalLog::get().clear();
   if (const int error = rte_dev_probe(devargs.c_str()); error != 0)
     return explain_probe_failure(source, devargs, error);
   uint16_t port = RTE_MAX_ETHPORTS;
   rte_dev_iterator iterator;
-  const std::string device = devargs.substr(0, devargs.find(','));
   RTE_ETH_FOREACH_MATCHING_DEV(port, device.c_str(), &iterator) {
     rte_eth_iterator_cleanup(&iterator);
     return port;

@@ -22,7 +22,7 @@ Result<uint16_t> attach_port(const std::string& source, const std::string& devar
 // Gives a device back; its port must be stopped and closed.
 void detach_port(const std::string& device_name);
 
-// What DPDK said last about why something failed: "" or ": its words".
-std::string last_eal_message();
+// What DPDK itself said about the failure of the last attach_port(), or since: "" or ": its words".
+std::string eal_complaint();
 
 }  // namespace gatetape

@@ -23,7 +23,8 @@ extern "C" pcap_t* pcap_open_live(const char* device, int snap_length, int promi
   pcap_set_timeout(pcap, timeout_ms);
   pcap_set_buffer_size(pcap, gatetape::kLiveBufferBytes);
   if (const int status = pcap_activate(pcap); status < 0) {
-    std::snprintf(error, PCAP_ERRBUF_SIZE, "%s: %s (%s)", device, pcap_statustostr(status), pcap_geterr(pcap));
+    const char* words = pcap_geterr(pcap);
+    std::snprintf(error, PCAP_ERRBUF_SIZE, "%s", *words != '\0' ? words : pcap_statustostr(status));
     pcap_close(pcap);
     return nullptr;
   }

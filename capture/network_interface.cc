@@ -65,6 +65,13 @@ Result<NetworkInterface> NetworkInterface::find(const std::string& name) {
   return found;
 }
 
+bool NetworkInterface::capture_allowed() {
+  const int socket = ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+  if (socket < 0) return false;
+  ::close(socket);
+  return true;
+}
+
 bool NetworkInterface::present() const {
   return ::if_nametoindex(name_.c_str()) == index_;
 }

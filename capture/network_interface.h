@@ -13,6 +13,9 @@ class NetworkInterface {
   // Fails when there is none of that name, and names those that are.
   static Result<NetworkInterface> find(const std::string& name);
 
+  // Whether this process may capture from interfaces at all.
+  static bool capture_allowed();
+
   const std::string& name() const { return name_; }
   uint32_t mtu() const { return mtu_; }
   // Whether the kernel merges segments on their way in (GRO, LRO) or hands them out unsplit (TSO, GSO): the capture

@@ -29,7 +29,8 @@ int64_t wall_clock_ns() {
 
 Result<void> PortQueue::reserve(const std::string& source, uint16_t descriptors, unsigned bursts, int socket) {
   const unsigned mbufs = bursts * kBurstPacketsMax + kChainMbufs + 2u * descriptors;
-  const std::string name = "queue" + std::to_string(traits_.port) + "." + std::to_string(queue_);
+  static std::atomic<unsigned> made{0};
+  const std::string name = "queue" + std::to_string(made++);
   // A stack hands out again the buffer that was given back last, which is still in the cache.
   mempool_ =
       rte_pktmbuf_pool_create_by_ops(name.c_str(), mbufs, 0, 0, RTE_PKTMBUF_HEADROOM + kMbufDataBytes, socket, "stack");

@@ -1,10 +1,11 @@
 // What a source delivers, for comparison with what others saw: writes every packet to a pcap file with nanoseconds, and
 // the source's account as JSON to standard output. Ends at the end of the source, or on SIGINT or SIGTERM.
 //
-//   dump_source SPEC [-w FILE] [--delay-us N] [--release-elsewhere] [--verbose]
+//   dump_source SPEC [-w FILE] [--workers N] [--packets N] [--delay-us N] [--release-elsewhere] [--verbose]
 //
-// --delay-us: rest after each burst, to be too slow on purpose. --release-elsewhere: bursts are released by another
-// thread.
+// --workers: as many queues as the source has for them; all are polled here, one after another.
+// --packets: stops the source after so many. --delay-us: rest after each burst, to be too slow on purpose.
+// --release-elsewhere: bursts are released by another thread.
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -16,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "capture/backoff.h"
 #include "capture/source_spec.h"
@@ -33,6 +35,8 @@ void on_signal(int) {
 struct Options {
   std::string spec, output;
   int delay_us = 0;
+  unsigned workers = 1;
+  uint64_t packets = UINT64_MAX;
   bool release_elsewhere = false, verbose = false;
 };
 
@@ -44,6 +48,10 @@ Options parse(int argc, char** argv) {
       options.output = argv[++i];
     } else if (argument == "--delay-us" && i + 1 < argc) {
       options.delay_us = std::stoi(argv[++i]);
+    } else if (argument == "--workers" && i + 1 < argc) {
+      options.workers = static_cast<unsigned>(std::stoul(argv[++i]));
+    } else if (argument == "--packets" && i + 1 < argc) {
+      options.packets = std::stoull(argv[++i]);
     } else if (argument == "--release-elsewhere") {
       options.release_elsewhere = true;
     } else if (argument == "--verbose") {
@@ -131,38 +139,65 @@ void print(const Source& source, bool ordered) {
       account.balances() ? "true" : "false", ordered ? "true" : "false", source.queue_count());
 }
 
-// Everything until the end of the source. False when it failed.
-bool drain(Source& source, const Options& options, PcapWriter* writer, bool& ordered) {
-  std::optional<Releaser> releaser;
-  if (options.release_elsewhere) releaser.emplace(source);
-  Backoff backoff;
-  uint64_t expected = 0;
-  for (;;) {
-    if (asked_to_stop.load()) source.stop();
-    auto polled = source.poll(0);
-    if (!polled) {
-      log_error("{}", polled.error().message);
-      return false;
-    }
-    if (polled->status == PollStatus::kEnd) return true;
-    if (polled->status == PollStatus::kIdle) {
-      backoff.wait();
-      continue;
-    }
-    backoff.reset();
-    Burst* burst = polled->burst;
-    for (uint32_t i = 0; i < burst->count; i++) {
-      ordered &= burst->packets[i].ordinal == expected++;
-      if (writer != nullptr) writer->write(burst->packets[i]);
-    }
-    if (options.delay_us > 0) std::this_thread::sleep_for(std::chrono::microseconds(options.delay_us));
-    if (releaser) {
-      releaser->push(burst);
-    } else {
-      source.release(burst);
+// What is polled from a source until its end.
+class Drain {
+ public:
+  Drain(Source& source, const Options& options, PcapWriter* writer)
+      : source_(source), options_(options), writer_(writer), next_ordinal_(source.queue_count()) {
+    if (options.release_elsewhere) releaser_.emplace(source);
+  }
+
+  bool ordered() const { return ordered_; }
+
+  // False when the source failed.
+  bool run() {
+    for (;;) {
+      if (asked_to_stop.load() || taken_ >= options_.packets) source_.stop();
+      bool idle = true, end = true;
+      for (unsigned queue = 0; queue < source_.queue_count(); queue++) {
+        auto polled = source_.poll(queue);
+        if (!polled) {
+          log_error("{}", polled.error().message);
+          return false;
+        }
+        end &= polled->status == PollStatus::kEnd;
+        if (polled->status != PollStatus::kPackets) continue;
+        idle = false;
+        take(queue, polled->burst);
+      }
+      if (end) return true;
+      if (idle) {
+        backoff_.wait();
+      } else {
+        backoff_.reset();
+      }
     }
   }
-}
+
+ private:
+  void take(unsigned queue, Burst* burst) {
+    taken_ += burst->count;
+    for (uint32_t i = 0; i < burst->count; i++) {
+      ordered_ &= burst->packets[i].ordinal == next_ordinal_[queue]++;
+      if (writer_ != nullptr) writer_->write(burst->packets[i]);
+    }
+    if (options_.delay_us > 0) std::this_thread::sleep_for(std::chrono::microseconds(options_.delay_us));
+    if (releaser_) {
+      releaser_->push(burst);
+    } else {
+      source_.release(burst);
+    }
+  }
+
+  Source& source_;
+  const Options& options_;
+  PcapWriter* writer_;
+  std::optional<Releaser> releaser_;
+  Backoff backoff_;
+  std::vector<uint64_t> next_ordinal_;
+  bool ordered_ = true;
+  uint64_t taken_ = 0;
+};
 
 }  // namespace
 
@@ -170,7 +205,7 @@ int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
-  auto source = open_source(options.spec, {.workers = 1, .verbose = options.verbose});
+  auto source = open_source(options.spec, {.workers = options.workers, .verbose = options.verbose});
   if (!source) {
     log_error("{}", source.error().message);
     return 1;
@@ -182,8 +217,8 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::fprintf(stderr, "ready\n");  // what comes from now on is seen
-  bool ordered = true;
-  const bool ok = drain(**source, options, writer ? &*writer : nullptr, ordered);
-  print(**source, ordered);
+  Drain drain(**source, options, writer ? &*writer : nullptr);
+  const bool ok = drain.run();
+  print(**source, drain.ordered());
   return ok ? 0 : 1;
 }
