@@ -1,4 +1,5 @@
-// The reading side: any number of readers, in other processes, while the writer writes; no lock and no permission from it.
+// The reading side: any number of readers, in other processes, while the writer writes; no lock and no permission from
+// it.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +27,8 @@ namespace gatetape {
 //     `host A` selects them.
 //   - anything else (cut short, malformed, an unknown link type): it satisfies every term but flow_id and connection.
 struct IndexTerm {
-  std::optional<IpPrefix> host;        // outer source or destination
-  std::optional<uint16_t> port;        // source or destination
+  std::optional<IpPrefix> host;  // outer source or destination
+  std::optional<uint16_t> port;  // source or destination
   std::optional<uint8_t> protocol;
   std::optional<Endpoints> connection;  // either direction
   std::optional<uint64_t> flow_id;
@@ -55,8 +56,8 @@ struct StoredPacket {
 
 struct ReadStatistics {
   uint64_t segments = 0, segments_read = 0;
-  uint64_t frames = 0, frames_read = 0;       // decompressed
-  uint64_t frames_damaged = 0;                // checksum wrong or unreadable: skipped, counted, named in `damage`
+  uint64_t frames = 0, frames_read = 0;  // decompressed
+  uint64_t frames_damaged = 0;           // checksum wrong or unreadable: skipped, counted, named in `damage`
   uint64_t packets_visited = 0;
   uint64_t bytes_read = 0;
   std::vector<std::string> damage;  // "DIR/file: offset N: what"; the first 100
@@ -73,7 +74,8 @@ class StoreReader {
   static Result<std::unique_ptr<StoreReader>> open(const std::vector<std::string>& directories);
   virtual ~StoreReader() = default;
   // Visits matching frames' packets within the time range in order of arrival: one ordinal domain by ordinal, several
-  // merged by time. `visit` returns false to stop. Damage is counted, not an error; a segment evicted meanwhile is left out.
+  // merged by time. `visit` returns false to stop. Damage is counted, not an error; a segment evicted meanwhile is left
+  // out.
   virtual Result<ReadStatistics> packets(const StoreQuery& query,
                                          const std::function<bool(const StoredPacket&)>& visit) = 0;
   // Visits records (all types) whose timestamp lies in the range, in the order written.

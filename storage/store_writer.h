@@ -1,6 +1,6 @@
 // The writing side of the store: what a capture holds. One Store per process and store directory (it takes a lock
-// file); one StoreWorker per capture worker, used by that worker's thread alone; everything slow (writing, sealing, index
-// writing, eviction) happens on the store's own thread behind bounded queues.
+// file); one StoreWorker per capture worker, used by that worker's thread alone; everything slow (writing, sealing,
+// index writing, eviction) happens on the store's own thread behind bounded queues.
 #pragma once
 
 #include <cstdint>
@@ -27,14 +27,17 @@ struct StoreInterface {
 };
 
 struct StoreOptions {
-  std::vector<std::string> directories;      // created when missing; workers are spread over them
+  std::vector<std::string> directories;  // created when missing; workers are spread over them
   unsigned workers = 1;
-  uint64_t ring_bytes_max = 0;               // over all directories; 0: four fifths of what is free at start
-  uint64_t segment_raw_bytes_max = 1 << 30;  // captured bytes per segment: the domain of references
+  uint64_t ring_bytes_max = 0;  // over all directories; 0: four fifths of what is free at start
+  // Captured bytes per segment: the domain of references. A segment also ends at 512 MiB on disk, or a sixteenth of a
+  // worker's share of the ring.
+  uint64_t segment_raw_bytes_max = uint64_t{4} << 30;
   uint64_t reference_memory_bytes = 512 << 20;  // payloads kept to find repeats, divided among workers
-  int compression_level = 1;                 // zstd's
-  // Packets' ordinals count one sequence over all workers (a distributor numbered them): readers merge workers by ordinal.
-  // Else each worker numbers its own and readers merge by time.
+  int compression_level = 1;                    // zstd's
+  unsigned sync_interval_s = 5;  // what a power cut may take; the death of the process takes only open frames
+  // Packets' ordinals count one sequence over all workers (a distributor numbered them): readers merge workers by
+  // ordinal. Else each worker numbers its own and readers merge by time.
   bool shared_ordinals = false;
   std::vector<StoreInterface> interfaces;
 };

@@ -1,0 +1,29 @@
+// Where to look for repeats: places chosen by content alone, so that the same bytes are looked at in the same places
+// wherever they stand in a packet. A place is an anchor when a hash of the four bytes there is zero in its low bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace gatetape {
+
+inline constexpr uint32_t kAnchorGapBytes = 32;  // least distance between anchors: bounds the work on runs of one byte
+
+class AnchorFinder {
+ public:
+  // One place in 2^density_bits, on average, is an anchor. The seed keeps traffic from being made to have none, or
+  // only, anchors.
+  AnchorFinder(uint64_t seed, int density_bits);
+  // Appends the anchors of `bytes` to `anchors`, rising; each has at least `room` bytes from there to the end.
+  void find(std::span<const uint8_t> bytes, size_t room, std::vector<uint32_t>& anchors) const;
+
+ private:
+  // The hash of byte k of four is tables[k][0][low nibble] ^ tables[k][1][high nibble]; that of the four their
+  // exclusive or.
+  alignas(16) uint8_t tables_[4][2][16];
+  uint8_t mask_;
+};
+
+}  // namespace gatetape

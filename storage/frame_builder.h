@@ -1,0 +1,76 @@
+// Builds frames: packets go in one by one, a frame's bytes come out (FORMAT.md). One per segment stream, on its
+// worker's thread. Copies each packet once on the way in; closing a frame finds repeats, hashes and compresses.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "common/decode.h"
+#include "common/packet.h"
+#include "storage/compression.h"
+#include "storage/format.h"
+#include "storage/lane.h"
+#include "storage/lane_table.h"
+#include "storage/lazy_memory.h"
+#include "storage/packet_columns.h"
+#include "storage/payload_hashes.h"
+#include "storage/repeat_finder.h"
+
+namespace gatetape {
+
+class FrameBuilder {
+ public:
+  // `reference_memory_bytes`: the budget for finding repeats, tables included.
+  FrameBuilder(size_t reference_memory_bytes, int compression_level);
+
+  void start_segment(const Uuid& uuid);
+
+  bool empty() const { return rows_.empty(); }
+  uint32_t packets() const { return static_cast<uint32_t>(rows_.size()); }
+  // Whether a packet of that captured length still belongs into the open frame.
+  bool has_room(uint32_t captured_length) const {
+    return rows_.empty() ||
+           (captured_bytes_ + captured_length <= kFrameCapturedBytes && rows_.size() < kFramePacketsMax);
+  }
+  // Precondition: has_room(), captured_length <= kPacketBytesMax.
+  void add(const Packet& packet, const DecodedPacket& decoded, uint64_t flow_id);
+
+  // Writes the frame into `out` (replacing what it holds) and fills `header`; the builder is empty afterwards.
+  // Precondition: not empty; `header` has number and account.
+  void close(FrameHeader& header, ByteSink& out);
+  // Forgets the open frame.
+  void discard();
+
+ private:
+  void order_lanes();
+  void summarise(FrameHeader& header) const;
+  void gather_payload();
+  Sha256Digest root(uint32_t number);
+  void append_section(FrameHeader& header, SectionType type, std::span<const uint8_t> raw, bool try_compressing,
+                      ByteSink& out);
+  void append_literals(FrameHeader& header, std::span<const uint8_t> literals, ByteSink& out);
+
+  Uuid uuid_{};
+  Compressor compressor_;
+  RepeatFinder repeat_finder_;
+  PayloadHashes payload_hashes_;
+  PacketColumnsWriter columns_writer_;
+
+  // The open frame.
+  LazyMemory<uint8_t> buffer_;
+  uint32_t captured_bytes_ = 0;
+  std::vector<PacketRow> rows_;
+  LaneTable lanes_;
+
+  // Scratch of close().
+  std::vector<Lane> ordered_lanes_;
+  std::vector<uint16_t> reverse_of_;
+  std::vector<uint32_t> by_lane_;  // rows in the order of payload
+  std::vector<uint8_t> stream_;
+  std::vector<PayloadOperation> operations_;
+  ByteSink section_;
+};
+
+}  // namespace gatetape

@@ -1,0 +1,50 @@
+// The store's slow work, on a thread of its own: sealing full segments, syncing open ones, and whatever else is due now
+// and then. Bounded by what there is: a job is a file's name.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "storage/ring.h"
+#include "storage/segment_file.h"
+
+namespace gatetape {
+
+class Housekeeper {
+ public:
+  // `every_so_often` is called about five times a second.
+  Housekeeper(Ring& ring, unsigned sync_interval_s, std::function<void()> every_so_often);
+  ~Housekeeper();
+
+  // Segments that are written to are synced from time to time, from here ...
+  void opened(std::shared_ptr<SegmentFile> segment);
+  // ... to here; then they are sealed.
+  void finished(std::shared_ptr<SegmentFile> segment);
+  // Seals what was handed over and ends the thread; reports the first thing that failed since the beginning.
+  Result<void> stop();
+
+ private:
+  void run();
+  void seal(SegmentFile& segment);
+  void sync_open();
+  void note(const Result<void>& result);
+
+  Ring& ring_;
+  const std::chrono::seconds sync_interval_;
+  std::function<void()> every_so_often_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::deque<std::shared_ptr<SegmentFile>> to_seal_;
+  std::map<uint64_t, std::shared_ptr<SegmentFile>> open_;  // by sequence number
+  Result<void> first_failure_;
+  std::thread thread_;
+};
+
+}  // namespace gatetape

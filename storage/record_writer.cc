@@ -1,0 +1,132 @@
+#include "storage/record_writer.h"
+
+#include <algorithm>
+
+#include "storage/record_reader.h"
+
+namespace gatetape {
+namespace {
+
+constexpr size_t kFrameBytes = 256 << 10;  // of records, before compression
+
+struct Span {
+  int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
+};
+
+Result<Span> span_of(std::span<const uint8_t> batch) {
+  Span span;
+  auto read = for_each_record(batch, [&](const Record& record) {
+    const RecordTime time = time_of(record);
+    span.first_ns = std::min(span.first_ns, time.first_ns);
+    span.last_ns = std::max(span.last_ns, time.last_ns);
+  });
+  if (!read) return pass_on(read);
+  return span;
+}
+
+Sha256Digest leaf_of(std::span<const uint8_t> batch) {
+  ByteSink message;
+  message.put(uint8_t{0});
+  message.bytes(batch);
+  return sha256(message.bytes());
+}
+
+}  // namespace
+
+RecordWriter::RecordWriter(std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
+                           std::function<uint64_t()> next_sequence, Ring& ring, Housekeeper& housekeeper)
+    : directory_(std::move(directory)),
+      header_(std::move(base)),
+      segment_bytes_max_(segment_bytes_max),
+      next_sequence_(std::move(next_sequence)),
+      ring_(ring),
+      housekeeper_(housekeeper) {
+  header_.kind = SegmentKind::kRecords;
+}
+
+Result<void> RecordWriter::write(const RecordBatch& batch) {
+  std::lock_guard lock(mutex_);
+  if (!failure_) return failure_;
+  if (batch.empty()) return {};
+  if (pending_.empty()) pending_since_ = std::chrono::steady_clock::now();
+  pending_.bytes(batch.bytes());
+  pending_records_ += static_cast<uint32_t>(batch.count());
+  return pending_.size() < kFrameBytes ? Result<void>() : flush();
+}
+
+Result<void> RecordWriter::flush_if_old() {
+  constexpr auto kWait = std::chrono::milliseconds(500);
+  std::lock_guard lock(mutex_);
+  if (pending_.empty() || std::chrono::steady_clock::now() - pending_since_ < kWait) return failure_;
+  return flush();
+}
+
+Result<void> RecordWriter::open_segment() {
+  header_.sequence = next_sequence_();
+  header_.uuid = random_uuid();
+  header_.created_ns =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  auto segment = SegmentFile::create(directory_, header_, ring_);
+  if (!segment) return pass_on(segment);
+  segment_ = std::move(*segment);
+  frame_number_ = 0;
+  roots_.clear();
+  housekeeper_.opened(segment_);
+  return {};
+}
+
+void RecordWriter::finish_segment() {
+  header_.previous_sequence = header_.sequence;
+  header_.previous_root = segment_root(header_.uuid, header_.previous_root, roots_);
+  housekeeper_.finished(std::exchange(segment_, nullptr));
+}
+
+// Errors are sticky: records that could not be written are gone, and every later call says so.
+Result<void> RecordWriter::flush() {
+  if (!failure_ || pending_.empty()) return failure_;
+  if (segment_ == nullptr && !(failure_ = open_segment())) return failure_;
+  auto span = span_of(pending_.bytes());
+  if (!span) return failure_ = pass_on(span);
+  records_ += pending_records_;
+  FrameHeader header;
+  header.kind = FrameKind::kRecords;
+  header.segment_id = segment_id(header_.uuid);
+  header.number = frame_number_++;
+  header.packets = pending_records_;
+  header.time_min_ns = span->first_ns;
+  header.time_max_ns = span->last_ns;
+  header.captured_bytes = pending_.size();
+  header.account_added = records_;
+  std::vector<Sha256Digest> leaves{leaf_of(pending_.bytes())};
+  header.root = frame_root(header_.uuid, header.number, leaves);
+  roots_.push_back(header.root);
+
+  ByteSink frame;
+  frame.zeros(frame_header_bytes(1));
+  Section section;
+  section.type = SectionType::kRecordBatch;
+  section.flags = kSectionRequired;
+  section.raw_bytes = static_cast<uint32_t>(pending_.size());
+  section.codec = compressor_.compress(pending_.bytes(), frame) ? Codec::kZstd : Codec::kStored;
+  if (section.codec == Codec::kStored) frame.bytes(pending_.bytes());
+  const auto body = frame.bytes().subspan(frame_header_bytes(1));
+  section.stored_bytes = static_cast<uint32_t>(body.size());
+  section.checksum = checksum(body);
+  header.sections.push_back(section);
+  header.serialise(frame.data());
+
+  pending_.clear();
+  pending_records_ = 0;
+  failure_ = segment_->append(frame.bytes());
+  if (failure_ && segment_->bytes() >= segment_bytes_max_) finish_segment();
+  return failure_;
+}
+
+Result<void> RecordWriter::close() {
+  std::lock_guard lock(mutex_);
+  auto flushed = flush();
+  if (segment_ != nullptr) finish_segment();
+  return flushed;
+}
+
+}  // namespace gatetape

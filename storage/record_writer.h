@@ -1,0 +1,53 @@
+// Records into the store, beside the packets: batches gathered into compressed, checksummed frames (FORMAT.md,
+// records). Any thread; a record is on disk about a second after it was handed over, or at flush().
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+
+#include "common/records.h"
+#include "storage/compression.h"
+#include "storage/format.h"
+#include "storage/housekeeper.h"
+#include "storage/ring.h"
+#include "storage/segment_file.h"
+
+namespace gatetape {
+
+class RecordWriter : public RecordSink {
+ public:
+  // `next_sequence` hands out sequence numbers. `base` has the run's fields set, and the previous segment's.
+  RecordWriter(std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
+               std::function<uint64_t()> next_sequence, Ring& ring, Housekeeper& housekeeper);
+
+  Result<void> write(const RecordBatch& batch) override;
+  // Writes out what has waited for half a second.
+  Result<void> flush_if_old();
+  // Writes out everything and hands the segment over for sealing.
+  Result<void> close();
+
+ private:
+  Result<void> flush();
+  Result<void> open_segment();
+  void finish_segment();
+
+  std::mutex mutex_;
+  std::string directory_;
+  SegmentHeader header_;
+  uint64_t segment_bytes_max_;
+  std::function<uint64_t()> next_sequence_;
+  Ring& ring_;
+  Housekeeper& housekeeper_;
+  Compressor compressor_{1};
+  std::shared_ptr<SegmentFile> segment_;
+  uint32_t frame_number_ = 0;
+  uint64_t records_ = 0;
+  std::vector<Sha256Digest> roots_;
+  ByteSink pending_;
+  uint32_t pending_records_ = 0;
+  std::chrono::steady_clock::time_point pending_since_;
+  Result<void> failure_;
+};
+
+}  // namespace gatetape

@@ -1,0 +1,52 @@
+// What the store may occupy, and what gives way: the oldest sealed segment that is not pinned. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+
+namespace gatetape {
+
+class Ring {
+ public:
+  struct Segment {
+    uint64_t sequence = 0;
+    std::string path;
+    uint64_t bytes = 0;
+    bool pinned = false;
+    bool operator<(const Segment& other) const { return sequence < other.sequence; }
+  };
+
+  explicit Ring(uint64_t bytes_max) : bytes_max_(bytes_max) {}
+
+  // A sealed segment, a candidate for eviction from now on. `bytes_counted` of it went through reserve() before.
+  void add_sealed(Segment segment, uint64_t bytes_counted);
+  // Makes room for `bytes` more and counts them. Fails when only pinned and open segments are left and they fill the
+  // ring.
+  Result<void> reserve(uint64_t bytes);
+  void unreserve(uint64_t bytes);
+  // Removes the oldest sealed unpinned segment; false when there is none.
+  bool evict_oldest();
+
+  uint64_t bytes() const;
+  uint64_t evicted() const;
+  // Names of what was evicted since the last call.
+  std::vector<std::string> take_evicted();
+
+ private:
+  bool evict_oldest_locked();
+
+  mutable std::mutex mutex_;
+  const uint64_t bytes_max_;
+  uint64_t bytes_ = 0;
+  uint64_t evicted_ = 0;
+  std::set<Segment> sealed_;
+  std::vector<std::string> evicted_names_;  // at most kNamesMax
+  static constexpr size_t kNamesMax = 1000;
+};
+
+}  // namespace gatetape

@@ -1,0 +1,121 @@
+#include "storage/store_reader.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "storage/packet_merge.h"
+#include "storage/record_reader.h"
+#include "storage/segment_directory.h"
+
+namespace gatetape {
+namespace {
+
+constexpr size_t kLiteralCacheBytes = 512 << 20;  // at most; only what is read is kept
+
+class DirectoryStoreReader : public StoreReader {
+ public:
+  explicit DirectoryStoreReader(std::vector<std::string> directories) : directories_(std::move(directories)) {}
+
+  Result<ReadStatistics> packets(const StoreQuery& query,
+                                 const std::function<bool(const StoredPacket&)>& visit) override;
+  Result<ReadStatistics> records(std::optional<int64_t> since_ns, std::optional<int64_t> until_ns,
+                                 const std::function<bool(const Record&)>& visit) override;
+  Result<StoreSummary> summary() override;
+
+ private:
+  // Runs in order of time, then domain, worker and class.
+  struct StreamKey {
+    int64_t run_started_ns;
+    Uuid run_uuid;
+    uint32_t ordinal_domain;
+    uint16_t worker;
+    RetentionClass retention;
+    auto operator<=>(const StreamKey&) const = default;
+  };
+  using Streams = std::map<StreamKey, std::vector<std::string>>;
+  Result<Streams> streams(ReadStatistics& statistics) const;
+
+  std::vector<std::string> directories_;
+};
+
+Result<DirectoryStoreReader::Streams> DirectoryStoreReader::streams(ReadStatistics& statistics) const {
+  auto files = list_segments(directories_);
+  if (!files) return pass_on(files);
+  Streams streams;
+  for (const SegmentPath& file : *files) {
+    if (file.kind != SegmentKind::kPackets) continue;
+    auto segment = open_segment(file.path, statistics);
+    if (segment == nullptr) continue;
+    statistics.segments++;
+    const SegmentHeader& header = segment->header();
+    streams[{header.run_started_ns, header.run_uuid, header.ordinal_domain, header.worker, header.retention}].push_back(
+        file.path);
+  }
+  return streams;
+}
+
+Result<ReadStatistics> DirectoryStoreReader::packets(const StoreQuery& query,
+                                                     const std::function<bool(const StoredPacket&)>& visit) {
+  ReadStatistics statistics;
+  auto all = streams(statistics);
+  if (!all) return pass_on(all);
+  LiteralCache cache(kLiteralCacheBytes);
+  for (auto stream = all->begin(); stream != all->end();) {
+    PacketMerge merge;
+    const auto run = std::tie(stream->first.run_started_ns, stream->first.run_uuid);
+    for (; stream != all->end() && std::tie(stream->first.run_started_ns, stream->first.run_uuid) == run; ++stream) {
+      merge.add(stream->first.ordinal_domain, std::make_unique<PacketStream>(stream->second, query, cache, statistics));
+    }
+    const bool more = merge.visit_all([&](const StoredPacket& packet) {
+      statistics.packets_visited++;
+      return visit(packet);
+    });
+    if (!more) break;
+  }
+  return statistics;
+}
+
+Result<ReadStatistics> DirectoryStoreReader::records(std::optional<int64_t> since_ns, std::optional<int64_t> until_ns,
+                                                     const std::function<bool(const Record&)>& visit) {
+  ReadStatistics statistics;
+  auto files = list_segments(directories_);
+  if (!files) return pass_on(files);
+  for (const SegmentPath& file : *files) {
+    if (file.kind == SegmentKind::kRecords && !read_records(file.path, since_ns, until_ns, statistics, visit)) break;
+  }
+  return statistics;
+}
+
+Result<StoreSummary> DirectoryStoreReader::summary() {
+  ReadStatistics statistics;
+  auto files = list_segments(directories_);
+  if (!files) return pass_on(files);
+  StoreSummary sum;
+  for (const SegmentPath& file : *files) {
+    auto segment = open_segment(file.path, statistics);
+    if (segment == nullptr) continue;
+    sum.stored_bytes += segment->file_bytes();
+    if (file.kind != SegmentKind::kPackets) continue;
+    const SegmentSummary one = segment->summary();
+    sum.segments++;
+    sum.segments_open += !segment->sealed();
+    sum.interfaces = segment->header().interfaces;
+    if (one.packets == 0) continue;
+    sum.oldest_ns = sum.packets == 0 ? one.time_min_ns : std::min(sum.oldest_ns, one.time_min_ns);
+    sum.newest_ns = sum.packets == 0 ? one.time_max_ns : std::max(sum.newest_ns, one.time_max_ns);
+    sum.packets += one.packets;
+    sum.captured_bytes += one.captured_bytes;
+  }
+  return sum;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StoreReader>> StoreReader::open(const std::vector<std::string>& directories) {
+  auto files = list_segments(directories);
+  if (!files) return pass_on(files);
+  return std::make_unique<DirectoryStoreReader>(directories);
+}
+
+}  // namespace gatetape
