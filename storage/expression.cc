@@ -7,8 +7,6 @@ namespace gatetape {
 
 namespace {
 
-constexpr int64_t kTransactionNanoseconds = 600'000'000'000;  // a request this long before may be answered in the range
-
 // Where in the text libpcap's complaint belongs: at the word it quotes, else at the start of the piece.
 size_t column_of(const ExpressionPiece& piece, const std::string& message) {
   for (const char quote : {'\'', '"'}) {
@@ -125,19 +123,9 @@ void Expression::learn(const Record& record, const TimeRange& range) {
   }
 }
 
-Result<void> Expression::resolve(StoreReader& reader, const TimeRange& range) {
-  if (!needs_records()) return {};
-  std::optional<int64_t> since = range.since_ns;
-  if (since) *since -= kTransactionNanoseconds;
-  Result<ReadStatistics> read = reader.records(since, range.until_ns, [&](const Record& record) {
-    learn(record, range);
-    return !parts_->too_many;
-  });
-  if (!read) return pass_on(read);
-  if (parts_->too_many) {
-    return fail("more than {} connections match a term on records: narrow the time range", kConnectionsMax);
-  }
-  return {};
+Result<void> Expression::learned() const {
+  if (!parts_->too_many) return {};
+  return fail("more than {} connections match a term on records: narrow the time range", kConnectionsMax);
 }
 
 bool Expression::matches(const StoredPacket& packet) {

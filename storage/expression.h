@@ -13,8 +13,8 @@
 //    does not have (no status yet, no Host) satisfies no term.
 //  - `!=` on a name of which a packet has several (any.host, any.port, vlan.id) means that none is equal.
 //
-// Use: parse, compile, learn from records when needs_records(), then match. One thread. Memory: eight bytes per
-// connection that a term selected, at most kConnectionsMax.
+// Use: parse, compile, learn from the store's records when needs_records(), then match. One thread. Memory: eight bytes
+// per connection that a term selected, at most kConnectionsMax.
 #pragma once
 
 #include <cstdint>
@@ -59,9 +59,12 @@ class Expression {
 
   // Whether terms must be resolved through records before packets (or records) are matched.
   bool needs_records() const;
+  // One record; those from kLookBackNanoseconds before the range must be among them: a transaction counts when its
+  // request or its response lies in the range.
   void learn(const Record& record, const TimeRange& range);
-  // Reads the records around the time range and learns from them.
-  Result<void> resolve(StoreReader& reader, const TimeRange& range);
+  static constexpr int64_t kLookBackNanoseconds = 600'000'000'000;
+  // After the last record: fails when too many connections match.
+  Result<void> learned() const;
 
   bool matches(const StoredPacket& packet);
   // Frames outside cannot hold a match. After resolving.

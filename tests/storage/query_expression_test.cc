@@ -70,7 +70,8 @@ void store_alert(MemoryStore& store, uint64_t flow_id, uint32_t sid, int64_t tim
 // Flow ids from 1 to 9 that a text selects, as digits.
 std::string flows(const std::string& text, MemoryStore& store, const TimeRange& range = {}) {
   Expression expression = compiled(text);
-  REQUIRE(expression.resolve(store, range));
+  REQUIRE(store.records({}, {}, [&](const Record& record) { return expression.learn(record, range), true; }));
+  REQUIRE(expression.learned());
   const Frame frame = tcp("10.9.0.1", 40000, "10.9.0.2", 80);
   std::string out;
   for (uint64_t id = 1; id < 10; ++id) {

@@ -1,0 +1,54 @@
+#include "storage/account_span.h"
+
+#include <algorithm>
+
+namespace gatetape {
+
+WorkerAccount difference(const WorkerAccount& later, const WorkerAccount& earlier) {
+  // All counters, those added later included; account.cc asserts that there is nothing else in it.
+  WorkerAccount out = later;
+  auto* counters = reinterpret_cast<uint64_t*>(&out);
+  const auto* less = reinterpret_cast<const uint64_t*>(&earlier);
+  for (size_t i = 0; i < sizeof(WorkerAccount) / sizeof(uint64_t); ++i) counters[i] -= less[i];
+  out.in_flight = 0;
+  return out;
+}
+
+PortAccount difference(const PortAccount& later, const PortAccount& earlier) {
+  return {later.offered - earlier.offered, later.missed - earlier.missed, later.received - earlier.received,
+          later.received_bytes - earlier.received_bytes, later.errors - earlier.errors};
+}
+
+void AccountSpan::add(const AccountRecord& record) {
+  Run& run = runs_[record.worker];
+  last_ns_ = std::max(last_ns_, record.timestamp_ns);
+  if (record.worker_account.received < run.latest.worker.received ||
+      record.port_account.offered < run.latest.port.offered) {
+    finished_.worker += difference(run.latest.worker, run.before.worker);
+    finished_.port += difference(run.latest.port, run.before.port);
+    run = Run();
+  }
+  const bool bounded = range_.until_ns && run.latest_ns >= *range_.until_ns;
+  if (bounded) return;
+  run.latest = {record.worker_account, record.port_account};
+  run.latest_ns = record.timestamp_ns;
+  if (range_.since_ns && record.timestamp_ns <= *range_.since_ns) {
+    run.before = run.latest;
+  } else {
+    ++records_;
+  }
+}
+
+WorkerAccount AccountSpan::worker() const {
+  WorkerAccount sum = finished_.worker;
+  for (const auto& [worker, run] : runs_) sum += difference(run.latest.worker, run.before.worker);
+  return sum;
+}
+
+PortAccount AccountSpan::port() const {
+  PortAccount sum = finished_.port;
+  for (const auto& [worker, run] : runs_) sum += difference(run.latest.port, run.before.port);
+  return sum;
+}
+
+}  // namespace gatetape
