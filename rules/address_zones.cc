@@ -32,7 +32,8 @@ std::vector<const AddressSet*> dividing_sets(const std::vector<const AddressSet*
   std::vector<SetCount> distinct;
   for (const auto& [set, count] : by_pointer) {
     if (set->is_all()) continue;
-    const auto same = std::find_if(distinct.begin(), distinct.end(), [&](const SetCount& c) { return *c.set == *set; });
+    const auto same = std::find_if(distinct.begin(), distinct.end(),
+                                   [&wanted = *set](const SetCount& c) { return *c.set == wanted; });
     if (same == distinct.end()) {
       distinct.push_back({set, count});
     } else {
