@@ -51,8 +51,7 @@ struct NumberTest {
   friend bool operator==(const NumberTest&, const NumberTest&) = default;
 };
 
-// A number in the rule, or the variable (an index below Rule::variable_count) that byte_extract or byte_jump's peers
-// set.
+// A number in the rule, or the variable (an index below Rule::variable_count) that byte_extract sets.
 struct Operand {
   int64_t number = 0;
   int16_t variable = -1;  // -1: `number` counts
@@ -188,7 +187,7 @@ struct ByteTestElement {
   ByteField field;
   ByteOperator compare = ByteOperator::kEqual;  // kAnd: value & operand != 0; kXor: value ^ operand != 0
   bool negated = false;
-  Operand value;
+  Operand value;  // a number is to be read as unsigned
 };
 
 // Moves the "previous match's end": from the number's end (or from the buffer's start or end) by
@@ -214,7 +213,8 @@ using Element = std::variant<ContentElement, PcreElement, IsDataAtElement, Buffe
                              ByteJumpElement, ByteExtractElement>;
 
 // Elements on one buffer, in the order written. Returning to a buffer continues its group; the same buffer with other
-// transforms is another group. A group with no element cannot occur. Groups are in the order of their first element.
+// transforms is another group. Buffers with several instances (header fields, file.data) start
+// a new group each time they are named. A group with no element cannot occur.
 struct InspectionGroup {
   Buffer buffer = Buffer::kPayload;
   std::vector<Transform> transforms;  // applied left to right
@@ -260,6 +260,7 @@ enum class FlowData : uint8_t { kAny, kOnlyStream, kNoStream };
 struct FlowOptions {
   bool given = false;  // a flow keyword was there: the packet must belong to a flow, unless stateless
   FlowState state = FlowState::kAny;
+  // As written, else that of a buffer which only one direction has (then also without `given`).
   FlowDirection direction = FlowDirection::kAny;
   FlowData data = FlowData::kAny;
 };
