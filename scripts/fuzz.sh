@@ -14,9 +14,6 @@ while (($#)); do
     *) names+=("$1"); shift ;;
   esac
 done
-if ((${#names[@]} == 0)); then
-  for file in tests/fuzz/*_fuzz.cc; do names+=("$(basename "$file" _fuzz.cc)"); done
-fi
 
 sanitize="-Db_sanitize=address,undefined --buildtype=debugoptimized"
 guided=false
@@ -37,7 +34,11 @@ else
 fi
 targets=()
 for name in "${names[@]}"; do targets+=("tests/fuzz/${name}_fuzz"); done
+if ((${#targets[@]} == 0)); then targets=(fuzzers); fi
 BUILD_DIR=$build MESON_OPTIONS=$options scripts/build.sh "${targets[@]}"
+if ((${#names[@]} == 0)); then
+  for program in "$build"/tests/fuzz/*_fuzz; do names+=("$(basename "$program" _fuzz)"); done
+fi
 
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 failed=()
