@@ -5,6 +5,6 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 if [[ " $* " != *" --gatetape "* && " $* " != *" --help "* && " $* " != *" -h "* ]]; then
   "$here/scripts/setup.sh"
   "$here/scripts/build.sh" gatetape >&2
-  set -- --gatetape "$here/${BUILD_DIR:-build}/cli/gatetape" "$@"
+  set -- --gatetape "$here/${BUILD_DIR:-build}/gatetape" "$@"
 fi
 exec python3 "$here/scripts/bench/bench.py" "$@"

@@ -18,7 +18,7 @@ if ((EUID != 0)); then as_root=(sudo); fi
 
 if (($# == 0)); then "$here/scripts/setup.sh"; fi
 "$here/scripts/build.sh" gatetape >&2
-gatetape=$here/${BUILD_DIR:-build}/cli/gatetape
+gatetape=$here/${BUILD_DIR:-build}/gatetape
 
 if (($# == 0)); then
   exec "${as_root[@]}" env DEMO_SECONDS="${DEMO_SECONDS:-8}" "$here/scripts/lab/demo.sh" "$gatetape"
