@@ -1,5 +1,7 @@
 #include <pcap/pcap.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <optional>
@@ -13,6 +15,13 @@ namespace {
 
 ssize_t read_cookie(void* input, char* out, size_t size) {
   return static_cast<ByteInput*>(input)->read_buffered(reinterpret_cast<uint8_t*>(out), size);
+}
+
+// With nanosecond precision libpcap puts nanoseconds into tv_usec. pcapng can tell times that 64 bits of nanoseconds
+// cannot (after the year 2262): they become the last second that can be told.
+int64_t timestamp_ns(const timeval& time) {
+  constexpr int64_t kSecondsMax = INT64_MAX / 1'000'000'000 - 1;
+  return std::clamp<int64_t>(time.tv_sec, -kSecondsMax, kSecondsMax) * 1'000'000'000 + time.tv_usec;
 }
 
 struct PcapCloser {
@@ -82,9 +91,7 @@ class LibpcapFile final : public CaptureFile {
     uint8_t* bytes = burst.arena.data() + used;
     std::memcpy(bytes, data_, length);
     used += length;
-    // With nanosecond precision libpcap puts nanoseconds into tv_usec.
-    burst.append(bytes, header_->caplen, header_->len,
-                 int64_t{header_->ts.tv_sec} * 1'000'000'000 + header_->ts.tv_usec);
+    burst.append(bytes, header_->caplen, header_->len, timestamp_ns(header_->ts));
     return true;
   }
 
