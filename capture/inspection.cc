@@ -36,9 +36,16 @@ void Pipeline::Inspection::refresh() {
 
 void Pipeline::Inspection::packet() {
   if (pipeline_.matcher_ == nullptr) return;
-  if (flow_ != nullptr) refresh();
+  FlowFacts facts = facts_;
+  if (flow_ != nullptr) {
+    refresh();
+    facts = facts_;
+    // What a packet itself brings about (the handshake's end, a protocol recognised) holds from the next one on.
+    if (flow_->key.protocol == kProtocolTcp) facts.established = established_before_;
+    facts.app_protocol = protocol_before_;
+  }
   Matcher::FlowStatePointer none;
-  report(pipeline_.matcher_->inspect_packet(packet_, decoded_, facts_, flow_ == nullptr ? none : flow_->state.rules));
+  report(pipeline_.matcher_->inspect_packet(packet_, decoded_, facts, flow_ == nullptr ? none : flow_->state.rules));
 }
 
 void Pipeline::Inspection::on_stream_bytes(Direction direction, std::span<const uint8_t> bytes, uint64_t offset) {

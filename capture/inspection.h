@@ -16,8 +16,9 @@ class Pipeline::Inspection {
     if (flow == nullptr) return;
     facts_.has_flow = true;
     facts_.flow_id = flow->flow_id;
-    facts_.app_protocol = flow->state.protocol.protocol();
+    facts_.app_protocol = protocol_before_ = flow->state.protocol.protocol();
     refresh();
+    established_before_ = facts_.established;
   }
 
   void segment() { pipeline_.tcp_.segment(flow_->state.tcp, facts_.direction, packet_, decoded_, *this); }
@@ -48,6 +49,8 @@ class Pipeline::Inspection {
   const DecodedPacket& decoded_;
   Flow* const flow_;  // null: not IP, or nothing to follow
   FlowFacts facts_;
+  AppProtocol protocol_before_ = AppProtocol::kUnknown;  // as the packet found the flow
+  bool established_before_ = false;
 };
 
 // Addresses and ports of a flow, from the client to the server.

@@ -56,10 +56,12 @@ uint8_t tcp_moments(const Rule& rule) {
   return is_positional(rule) || !rule.stream_sizes.empty() ? kOnPacket | kOnStream : kOnStream;
 }
 
-// The payload of an HTTP rule may lie in the body: such a rule waits for it.
+// The payload of an HTTP rule may lie in the body: such a rule waits for it. One without any buffer is about packets of
+// flows that speak HTTP.
 uint8_t http_moments(const Rule& rule, Direction direction) {
+  if (rule.groups.empty()) return kOnPacket;
   uint8_t moments = kOnHead;
-  bool here = rule.groups.empty();
+  bool here = false;
   for (const InspectionGroup& group : rule.groups) {
     const BufferDirections directions = buffer_directions(group.buffer);
     if (directions & side_of(direction)) here = true;
@@ -74,17 +76,16 @@ bool applies_to(const Rule& rule, PacketKind kind) {
   switch (rule.protocol) {
     case RuleProtocol::kIp:
       return true;
-    case RuleProtocol::kTcp:
-    case RuleProtocol::kTcpPacket:
-    case RuleProtocol::kTcpStream:
-      return kind == PacketKind::kTcp;
     case RuleProtocol::kUdp:
       return kind == PacketKind::kUdp;
     case RuleProtocol::kIcmp:
       return kind == PacketKind::kIcmp;
+    case RuleProtocol::kTcp:
+    case RuleProtocol::kTcpPacket:
+    case RuleProtocol::kTcpStream:
     case RuleProtocol::kHttp:
     case RuleProtocol::kHttp1:
-      return false;
+      return kind == PacketKind::kTcp;
   }
   return false;
 }

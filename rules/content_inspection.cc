@@ -232,7 +232,7 @@ bool ContentInspector::read_field(const Walk& walk, const ByteField& field, int6
                                   int64_t& end) const {
   const int64_t start = value_of(field.offset) + (field.relative ? previous_end : 0);
   const int64_t count = value_of(field.count);
-  if (start < 0 || start >= walk.size() || count < 0 || count > walk.size() - start) return false;
+  if (start < 0 || start > walk.size() || count < 0 || count > walk.size() - start) return false;
   const auto bytes = walk.buffer.subspan(static_cast<size_t>(start), static_cast<size_t>(count));
   end = start + count;
   if (field.text_base != 0) {
@@ -260,7 +260,6 @@ bool ContentInspector::byte_jump(const Walk& walk, const ByteJumpElement& jump, 
   uint64_t value = 0;
   int64_t end = 0;
   if (!read_field(walk, jump.field, previous_end, value, end)) return false;
-  // Numbers from traffic: wrap as unsigned, then must lie inside the buffer.
   uint64_t distance = value * jump.multiplier;
   if (jump.align && distance % 4 != 0) distance += 4 - distance % 4;
   const int64_t start = jump.from_beginning ? 0 : jump.from_end ? walk.size() : end;

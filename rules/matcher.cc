@@ -29,7 +29,7 @@ bool protocol_holds(const Rule& rule, const DecodedPacket& decoded, const FlowFa
     case RuleProtocol::kIcmp:
       return decoded.protocol == kProtocolIcmp || decoded.protocol == kProtocolIcmpv6;
     case RuleProtocol::kHttp:
-      return true;
+      return facts.app_protocol == AppProtocol::kHttp1 || facts.app_protocol == AppProtocol::kHttp2;
     case RuleProtocol::kHttp1:
       return facts.app_protocol == AppProtocol::kHttp1;
   }
@@ -97,6 +97,8 @@ bool packet_holds(const Rule& rule, const DecodedPacket& decoded, const FlowFact
     const bool icmp_field = test.field == PacketField::kIcmpType || test.field == PacketField::kIcmpCode;
     if (icmp_field && packet_kind(decoded.protocol) != PacketKind::kIcmp) return false;
     if (!test.test.holds(field_of(test.field, decoded))) return false;
+    // "dsize:!9" asks for a payload of another size, not for none.
+    if (test.field == PacketField::kPayloadSize && test.test.negated && decoded.payload_length == 0) return false;
   }
   for (const TcpFlagsTest& test : rule.tcp_flags) {
     if (decoded.protocol != kProtocolTcp || !flags_hold(test, decoded.tcp_flags)) return false;
