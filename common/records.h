@@ -88,6 +88,9 @@ struct AccountRecord {
 };
 
 // A thing that happened to the sensor itself: a degradation step, a vanished interface, eviction.
+// The first record of each run: the totals of AccountRecord begin again at zero.
+inline constexpr std::string_view kEventCaptureStarted = "capture.started";
+
 struct EventRecord {
   int64_t timestamp_ns = 0;
   std::string_view name;  // "overload.uncompressed", "disk.evicted" ...

@@ -19,15 +19,26 @@ PortAccount difference(const PortAccount& later, const PortAccount& earlier) {
           later.received_bytes - earlier.received_bytes, later.errors - earlier.errors};
 }
 
-void AccountSpan::add(const AccountRecord& record) {
-  Run& run = runs_[record.worker];
-  last_ns_ = std::max(last_ns_, record.timestamp_ns);
-  if (record.worker_account.received < run.latest.worker.received ||
-      record.port_account.offered < run.latest.port.offered) {
+void AccountSpan::end_run() {
+  if (current_.empty()) return;
+  for (const auto& [worker, run] : current_) {
     finished_.worker += difference(run.latest.worker, run.before.worker);
     finished_.port += difference(run.latest.port, run.before.port);
-    run = Run();
   }
+  current_.clear();
+  ++runs_ended_;
+}
+
+void AccountSpan::add(const AccountRecord& record) {
+  const auto known = current_.find(record.worker);
+  if (known != current_.end()) {
+    const Totals& before = known->second.latest;
+    const bool fell_back =
+        record.worker_account.received < before.worker.received || record.port_account.offered < before.port.offered;
+    if (fell_back) end_run();
+  }
+  last_ns_ = std::max(last_ns_, record.timestamp_ns);
+  Run& run = current_[record.worker];
   const bool bounded = range_.until_ns && run.latest_ns >= *range_.until_ns;
   if (bounded) return;
   run.latest = {record.worker_account, record.port_account};
@@ -41,13 +52,25 @@ void AccountSpan::add(const AccountRecord& record) {
 
 WorkerAccount AccountSpan::worker() const {
   WorkerAccount sum = finished_.worker;
-  for (const auto& [worker, run] : runs_) sum += difference(run.latest.worker, run.before.worker);
+  for (const auto& [worker, run] : current_) sum += difference(run.latest.worker, run.before.worker);
   return sum;
 }
 
 PortAccount AccountSpan::port() const {
   PortAccount sum = finished_.port;
-  for (const auto& [worker, run] : runs_) sum += difference(run.latest.port, run.before.port);
+  for (const auto& [worker, run] : current_) sum += difference(run.latest.port, run.before.port);
+  return sum;
+}
+
+WorkerAccount AccountSpan::last_run_worker() const {
+  WorkerAccount sum;
+  for (const auto& [worker, run] : current_) sum += run.latest.worker;
+  return sum;
+}
+
+PortAccount AccountSpan::last_run_port() const {
+  PortAccount sum;
+  for (const auto& [worker, run] : current_) sum += run.latest.port;
   return sum;
 }
 

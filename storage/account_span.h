@@ -18,11 +18,17 @@ class AccountSpan {
   // Records in the order written, also those from shortly before and after the range: they bound its first and last
   // second.
   void add(const AccountRecord& record);
+  // A run ended, another begins: totals begin again. Without, only totals that fall back tell.
+  void end_run();
 
   WorkerAccount worker() const;  // all workers
   PortAccount port() const;
   uint64_t records() const { return records_; }  // that touched the range
   int64_t last_ns() const { return last_ns_; }   // when the sensor last reported; INT64_MIN: never
+  uint64_t runs() const { return runs_ended_ + (current_.empty() ? 0 : 1); }
+  // The totals of the last run since its start, over all workers.
+  WorkerAccount last_run_worker() const;
+  PortAccount last_run_port() const;
 
   // How long before and after a range its bounding records may lie.
   static constexpr int64_t kMarginNanoseconds = 3'000'000'000;
@@ -39,8 +45,9 @@ class AccountSpan {
   };
 
   TimeRange range_;
-  std::map<uint16_t, Run> runs_;  // the current one, by worker
-  Totals finished_;               // differences of earlier runs
+  std::map<uint16_t, Run> current_;  // the last run, by worker
+  Totals finished_;                  // differences of earlier runs
+  uint64_t runs_ended_ = 0;
   uint64_t records_ = 0;
   int64_t last_ns_ = INT64_MIN;
 };

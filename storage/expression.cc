@@ -89,8 +89,7 @@ Result<Expression> Expression::parse(std::string_view text) {
     if (!node) return pass_on(node);
     split_expression(*parts, *node);
   } else {
-    // libpcap judges it; our own reading only serves the index.
-    add_whole_piece(*parts, node ? std::move(*node) : ExpressionNode(), node.has_value());
+    add_whole_piece(*parts, std::move(node));
   }
   return Expression(std::move(parts));
 }
@@ -106,7 +105,7 @@ Result<std::vector<std::string>> Expression::compile(std::vector<LinkType> link_
 
 Result<void> Expression::check_for_records() const {
   for (const ExpressionPiece& piece : parts_->pieces) {
-    if (!piece.understood) return fail("column {}: '{}' is not understood", piece.node.begin + 1, piece.text);
+    if (!piece.misunderstood.empty()) return fail("{}", piece.misunderstood);
     if (Result<void> checked = gatetape::check_for_records(piece.node, parts_->text); !checked) return checked;
   }
   return {};

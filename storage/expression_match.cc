@@ -141,7 +141,7 @@ IndexFilter Expression::Parts::index(const ExpressionTerm& term) const {
   switch (term.kind) {
     case Kind::kPiece: {
       const ExpressionPiece& piece = pieces[term.index];
-      return piece.understood && index_applies ? index_filter_of(piece.node) : IndexFilter();
+      return index_applies ? index_filter_of(piece.node) : IndexFilter();
     }
     case Kind::kOwn:
       return index_own(term.own);

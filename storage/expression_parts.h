@@ -16,10 +16,10 @@ namespace gatetape {
 
 // One of libpcap's pieces.
 struct ExpressionPiece {
-  ExpressionNode node;      // our understanding of it, for the index and for records
-  bool understood = false;  // else libpcap alone knows
-  std::string text;         // as it stands
-  std::string program;      // what is compiled: the text, behind what changes its meaning
+  ExpressionNode node;        // our understanding of it, for the index and for records
+  std::string misunderstood;  // why we have none, and only libpcap can tell what it means
+  std::string text;           // as it stands
+  std::string program;        // what is compiled: the text, behind what changes its meaning
   std::map<LinkType, BpfProgram> by_link_type;
 };
 
@@ -58,7 +58,8 @@ struct Expression::Parts {
 
 // expression_split.cc: the tree as terms; `parts.text` is set.
 void split_expression(Expression::Parts& parts, const ExpressionNode& node);
-void add_whole_piece(Expression::Parts& parts, ExpressionNode node, bool understood);
+// The whole text is libpcap's; `node` is our understanding of it, if any.
+void add_whole_piece(Expression::Parts& parts, Result<ExpressionNode> node);
 std::string describe(const ExpressionTerm& term);
 
 // expression_records.cc: whether one transaction, whole or as an alert carries it, has what a tree of http.* terms

@@ -46,7 +46,6 @@ class Splitter {
     term.text = text_of(node);
     ExpressionPiece piece;
     piece.text = term.text;
-    piece.understood = true;
     piece.node = std::move(node);
     parts_.pieces.push_back(std::move(piece));
     return term;
@@ -144,11 +143,12 @@ void split_expression(Expression::Parts& parts, const ExpressionNode& node) {
   add_context(parts.pieces);
 }
 
-void add_whole_piece(Expression::Parts& parts, ExpressionNode node, bool understood) {
-  node.begin = 0;
-  node.end = parts.text.size();
-  parts.root = Splitter(parts).piece(std::move(node));
-  parts.pieces[0].understood = understood;
+void add_whole_piece(Expression::Parts& parts, Result<ExpressionNode> node) {
+  ExpressionNode whole = node ? std::move(*node) : ExpressionNode();
+  whole.begin = 0;
+  whole.end = parts.text.size();
+  parts.root = Splitter(parts).piece(std::move(whole));
+  if (!node) parts.pieces[0].misunderstood = node.error().message;
   parts.pieces[0].program = parts.text;
 }
 

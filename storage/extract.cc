@@ -66,6 +66,10 @@ Result<void> learn_from_records(StoreReader& reader, Expression& expression, Ext
   const Result<ReadStatistics> read = reader.records(since, until, [&](const Record& record) {
     expression.learn(record, statement.range);
     if (const auto* account = std::get_if<AccountRecord>(&record)) statement.account.add(*account);
+    if (const auto* event = std::get_if<EventRecord>(&record);
+        event != nullptr && event->name == kEventCaptureStarted) {
+      statement.account.end_run();
+    }
     if (const auto* flow = std::get_if<FlowRecord>(&record)) flows.learn(*flow);
     return true;
   });

@@ -1,0 +1,167 @@
+// gatetape extract: stored packets into a capture file, with a statement of how complete that is.
+#include "storage/extract.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/query_options.h"
+#include "common/log.h"
+#include "common/time_text.h"
+
+namespace gatetape {
+
+namespace {
+
+struct ExtractOptions {
+  QueryOptions query;
+  std::string output = "-";
+  std::string format = "pcapng";
+  std::string statement;
+  std::string sid, community_id;
+  std::string bundle;
+};
+
+void add_options(ExtractOptions& o, po::options_description& options) {
+  o.query.add_to(options);
+  options.add_options()("write,w", po::value(&o.output)->value_name("FILE|-"), "where to (default -, standard output)");
+  options.add_options()("format", po::value(&o.format)->value_name("pcapng|pcap"),
+                        "default pcapng; both in nanoseconds");
+  options.add_options()("sid", po::value(&o.sid)->value_name("N"), "short for: EXPR and sid N");
+  options.add_options()("community-id", po::value(&o.community_id)->value_name("C"),
+                        "short for: EXPR and community_id C");
+  options.add_options()("statement", po::value(&o.statement)->value_name("FILE"),
+                        "write as JSON what was extracted and how complete it is");
+  options.add_options()("explain", "say on stderr how EXPR was split and what was read");
+  options.add_options()("bundle", po::value(&o.bundle)->value_name("DIR"), "not available yet");
+}
+
+// The user's expression, and what --sid and --community-id add to it. Each is parsed alone first: columns are then the
+// user's.
+Result<Expression> expression_of(const ExtractOptions& o) {
+  std::string text = o.query.expression;
+  Result<Expression> expression = Expression::parse(text);
+  if (!expression) return expression;
+  for (const auto& [name, value] : {std::pair("sid", o.sid), std::pair("community_id", o.community_id)}) {
+    if (value.empty()) continue;
+    const std::string term = fmt::format("{} \"{}\"", name, value);
+    if (Result<Expression> alone = Expression::parse(term); !alone) return alone;
+    text = expression->selects_everything() ? term : fmt::format("({}) and {}", text, term);
+    expression = Expression::parse(text);
+    if (!expression) return expression;
+  }
+  return expression;
+}
+
+Result<CaptureFormat> format_of(const std::string& name) {
+  if (name == "pcapng") return CaptureFormat::kPcapng;
+  if (name == "pcap") return CaptureFormat::kPcap;
+  return fail("--format {}: it is pcapng or pcap", name);
+}
+
+Result<void> write_statement(const std::string& path, const ExtractStatement& statement) {
+  std::string json;
+  append_statement(json, statement);
+  json.push_back('\n');
+  Result<std::unique_ptr<OutputFile>> file = OutputFile::open(path);
+  if (!file) return pass_on(file);
+  (*file)->append({reinterpret_cast<const uint8_t*>(json.data()), json.size()});
+  return (*file)->finish();
+}
+
+std::string explain_index(const IndexFilter& index) {
+  if (index.all_of.empty()) return "index: not asked, every frame of the time range is read\n";
+  std::string out = "index: frames that have each of\n";
+  for (const std::vector<IndexTerm>& clause : index.all_of) {
+    out += fmt::format("  one of {} terms:", clause.size());
+    for (size_t i = 0; i < clause.size() && i < 4; ++i) {
+      const IndexTerm& term = clause[i];
+      out += " {";
+      if (term.host) out += " host " + term.host->to_string();
+      if (term.port) out += fmt::format(" port {}", *term.port);
+      if (term.protocol) out += fmt::format(" protocol {}", *term.protocol);
+      if (term.connection) out += " connection";
+      if (term.flow_id) out += fmt::format(" flow_id {}", *term.flow_id);
+      out += " }";
+    }
+    out += clause.size() > 4 ? " ...\n" : "\n";
+  }
+  return out;
+}
+
+void say_what_was_extracted(const ExtractStatement& s) {
+  log_info("{} packets, {}, of {}{} flows; {} of {} segments and {} of {} frames read", s.packets,
+           format_size(s.captured_bytes), s.flows_counted ? "" : "more than ", s.flows, s.read.segments_read,
+           s.read.segments, s.read.frames_read, s.read.frames);
+  log_info("{}", describe(s));
+}
+
+int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, const TimeRange& range) {
+  Result<Expression> expression = expression_of(o);
+  if (!expression) return line.usage_error(expression.error().message);
+  Result<std::unique_ptr<StoreReader>> reader = open_store(o.query.store);
+  if (!reader) return line.failed(reader.error());
+  Result<StoreSummary> summary = (*reader)->summary();
+  if (!summary) return line.failed(summary.error());
+  Result<std::vector<std::string>> notes = expression->compile(link_types_of(*summary));
+  if (!notes) return line.usage_error(notes.error().message);
+  for (const std::string& note : *notes) log_warning("{}", note);
+
+  catch_interrupts();
+  ExtractRequest request;
+  request.range = range;
+  request.output.path = o.output;
+  request.output.format = format;
+  Result<ExtractStatement> statement = extract(**reader, *expression, request, interrupted);
+  if (!statement) return line.failed(statement.error());
+  if (line.has("explain")) {
+    fmt::print(stderr, "{}{}", expression->explain(), explain_index(expression->index_filter()));
+    fmt::print(stderr, "read: {} packets of {} frames, {}; {} frames skipped\n", statement->read.packets_visited,
+               statement->read.frames_read, format_size(statement->read.bytes_read),
+               statement->read.frames - statement->read.frames_read);
+  }
+  warn_of_damage(statement->read);
+  say_what_was_extracted(*statement);
+  if (!o.statement.empty()) {
+    if (Result<void> written = write_statement(o.statement, *statement); !written) return line.failed(written.error());
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+int command_extract(int argc, char** argv) {
+  ExtractOptions o;
+  const std::string summary = std::string(
+                                  "Writes the stored packets that EXPR selects, all without EXPR, as they were "
+                                  "captured: same bytes, times and\n"
+                                  "order. Says on stderr how complete they are.\n\n") +
+                              kExpressionHelp;
+  CommandLine line(
+      {.command = "extract",
+       .usage = "--store DIR [EXPR] [options]",
+       .summary = summary.c_str(),
+       .examples =
+           "  gatetape extract --store /var/lib/gatetape -w all.pcapng\n"
+           "  gatetape extract --store /var/lib/gatetape --since -2h host 203.0.113.9 and port 443 | tshark -r -\n"
+           "  gatetape extract --store /var/lib/gatetape 'http.host == \"shop.example.com\" and http.status >= 500' -w "
+           "x.pcapng\n"
+           "  gatetape extract --store /var/lib/gatetape --sid 2019401 -w alert.pcapng --statement alert.json\n"});
+  add_options(o, line.options());
+  line.positional("expression");
+  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
+  o.query.expression = line.joined("expression");
+
+  if (!o.bundle.empty()) return line.usage_error("--bundle is not available yet");
+  const Result<CaptureFormat> format = format_of(o.format);
+  if (!format) return line.usage_error(format.error().message);
+  const Result<TimeRange> range = o.query.range();
+  if (!range) return line.usage_error(range.error().message);
+  if (o.output == "-" && ::isatty(STDOUT_FILENO) != 0) {
+    return line.usage_error("packets are not written to a terminal: use -w FILE, or a pipe");
+  }
+  return run(line, o, *format, *range);
+}
+
+}  // namespace gatetape

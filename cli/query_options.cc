@@ -1,0 +1,74 @@
+#include "cli/query_options.h"
+
+#include "common/json_writer.h"
+#include "common/log.h"
+#include "common/time_text.h"
+
+namespace gatetape {
+
+const char* const kExpressionHelp =
+    "EXPR is a tcpdump filter (man pcap-filter) on the frame as stored; 'and' and 'or' have equal precedence there.\n"
+    "Names of our own may be mixed in; values may be in double quotes:\n"
+    "  any.host A[/L]   any.port N   vlan.id N         what decoding found, behind VLAN tags too\n"
+    "  http.host  http.uri  http.method  http.status   connections that carried such a transaction (== != contains;\n"
+    "                                                  < <= > >= for numbers); joined by 'and': one transaction\n"
+    "  sid N            connections in which that rule alerted\n"
+    "  community_id C   flow_id N                      one connection";
+
+void QueryOptions::add_to(po::options_description& options) {
+  options.add_options()("store", po::value(&store)->value_name("DIR[,DIR...]")->required()->composing(),
+                        "directories of the store");
+  options.add_options()("since", po::value(&since)->value_name("T"),
+                        "first instant wanted: RFC 3339 (2026-11-20T10:00:00Z), a date, or relative (-2h, -1h30m)");
+  options.add_options()("until", po::value(&until)->value_name("T"), "first instant no longer wanted");
+}
+
+Result<TimeRange> QueryOptions::range() const {
+  const int64_t now_ns = wall_clock_ns();
+  TimeRange range;
+  if (!since.empty()) {
+    Result<int64_t> time = parse_time(since, now_ns);
+    if (!time) return fail("--since: {}", time.error().message);
+    range.since_ns = *time;
+  }
+  if (!until.empty()) {
+    Result<int64_t> time = parse_time(until, now_ns);
+    if (!time) return fail("--until: {}", time.error().message);
+    range.until_ns = *time;
+  }
+  if (range.since_ns && range.until_ns && *range.since_ns >= *range.until_ns) {
+    return fail("--since {} is not before --until {}", format_time(*range.since_ns), format_time(*range.until_ns));
+  }
+  return range;
+}
+
+Result<std::unique_ptr<StoreReader>> open_store(const std::vector<std::string>& store) {
+  return StoreReader::open(split_list(store));
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = utf8_sequence_length(text.substr(i));
+    const auto c = static_cast<uint8_t>(text[i]);
+    const bool control =
+        length == 0 || c < 0x20 || c == 0x7f || (length == 2 && c == 0xc2 && (text[i + 1] & 0x60) == 0);
+    if (control) {
+      out += fmt::format("\\x{:02x}", c);
+      ++i;
+    } else {
+      out.append(text, i, length);
+      i += length;
+    }
+  }
+  return out;
+}
+
+void warn_of_damage(const ReadStatistics& read) {
+  for (const std::string& line : read.damage) log_warning("{}", line);
+  if (read.frames_damaged > read.damage.size()) {
+    log_warning("{} more damaged frames", read.frames_damaged - read.damage.size());
+  }
+}
+
+}  // namespace gatetape

@@ -1,0 +1,160 @@
+// gatetape search: stored flows, HTTP transactions and alerts, for people or as EVE JSON.
+#include "storage/search.h"
+
+#include "cli/commands.h"
+#include "cli/eve.h"
+#include "cli/interrupt.h"
+#include "cli/query_options.h"
+#include "common/log.h"
+#include "common/time_text.h"
+
+namespace gatetape {
+
+namespace {
+
+constexpr size_t kFlushBytes = 64 * 1024;
+
+std::optional<SearchKind> kind_of(std::string_view word) {
+  if (word == "flows") return SearchKind::kFlows;
+  if (word == "http") return SearchKind::kHttp;
+  if (word == "alerts") return SearchKind::kAlerts;
+  return std::nullopt;
+}
+
+std::string side(const IpAddress& address, uint16_t port, uint8_t protocol) {
+  const std::string text = address.is_v4() ? address.to_string() : "[" + address.to_string() + "]";
+  const bool ports = protocol == kProtocolTcp || protocol == kProtocolUdp || protocol == kProtocolSctp;
+  return ports ? fmt::format("{}:{}", text, port) : text;
+}
+
+std::string source_of(const Endpoints& e) {
+  return side(e.source, e.source_port, e.protocol);
+}
+std::string destination_of(const Endpoints& e) {
+  return side(e.destination, e.destination_port, e.protocol);
+}
+
+// One line per record, in columns wide enough for what is usual.
+struct Columns {
+  std::string& out;
+
+  void heading(SearchKind kind) {
+    switch (kind) {
+      case SearchKind::kFlows:
+        out += fmt::format("{:<30}  {:>10}  {:<9}  {:<22}  {:<22}  {:>15}  {:>19}  {:<7}  {:>6}  {}\n", "FIRST PACKET",
+                           "SECONDS", "PROTOCOL", "CLIENT", "SERVER", "PACKETS TO/FROM", "BYTES TO/FROM", "APP",
+                           "ALERTS", "END");
+        return;
+      case SearchKind::kHttp:
+        out += fmt::format("{:<30}  {:<22}  {:<22}  {:<7}  {:>6}  {:>10}  {}\n", "REQUEST", "CLIENT", "SERVER",
+                           "METHOD", "STATUS", "LENGTH", "HOST AND URI");
+        return;
+      case SearchKind::kAlerts:
+        out += fmt::format("{:<30}  {:>8}  {:>10}  {:<22}  {:<22}  {}\n", "TIME", "SEVERITY", "SID", "SOURCE",
+                           "DESTINATION", "SIGNATURE");
+        return;
+    }
+  }
+
+  void line(const FlowRecord& r) {
+    const double seconds = static_cast<double>(r.last_timestamp_ns - r.first_timestamp_ns) / 1e9;
+    out += fmt::format("{:<30}  {:>10.3f}  {:<9}  {:<22}  {:<22}  {:>15}  {:>19}  {:<7}  {:>6}  {}\n",
+                       format_time(r.first_timestamp_ns), seconds, protocol_name(r.endpoints.protocol),
+                       source_of(r.endpoints), destination_of(r.endpoints),
+                       fmt::format("{}/{}", r.packets[0], r.packets[1]), fmt::format("{}/{}", r.bytes[0], r.bytes[1]),
+                       r.app_protocol == AppProtocol::kUnknown ? "-" : to_string(r.app_protocol), r.alerts,
+                       to_string(r.end));
+  }
+
+  void line(const HttpRecord& r) {
+    out += fmt::format("{:<30}  {:<22}  {:<22}  {:<7}  {:>6}  {:>10}  {}{}\n", format_time(r.timestamp_ns),
+                       source_of(r.endpoints), destination_of(r.endpoints), printable(r.method),
+                       r.status == 0 ? "-" : std::to_string(r.status), r.response_body_length, printable(r.host),
+                       printable(r.uri));
+  }
+
+  void line(const AlertRecord& r) {
+    out += fmt::format("{:<30}  {:>8}  {:>10}  {:<22}  {:<22}  {}", format_time(r.timestamp_ns), r.severity, r.sid,
+                       source_of(r.endpoints), destination_of(r.endpoints), printable(r.signature));
+    if (r.has_transaction) out += fmt::format("  [{} {}{}]", printable(r.method), printable(r.host), printable(r.uri));
+    out += "\n";
+  }
+
+  void line(const AccountRecord&) {}
+  void line(const EventRecord&) {}
+};
+
+bool flush(std::string& out) {
+  const bool written = std::fwrite(out.data(), 1, out.size(), stdout) == out.size() && std::fflush(stdout) == 0;
+  out.clear();
+  return written;
+}
+
+int run(const CommandLine& line, Expression& expression, SearchKind kind, const QueryOptions& query,
+        const TimeRange& range) {
+  const bool json = line.has("json");
+  Result<std::unique_ptr<StoreReader>> reader = open_store(query.store);
+  if (!reader) return line.failed(reader.error());
+  catch_interrupts();
+  std::string out;
+  Columns columns{out};
+  bool written = true;
+  uint64_t count = 0;
+  if (!json) columns.heading(kind);
+  Result<ReadStatistics> read = search(**reader, expression, kind, range, [&](const Record& record) {
+    ++count;
+    if (json) {
+      append_eve(out, record);
+      out.push_back('\n');
+    } else {
+      std::visit([&](const auto& concrete) { columns.line(concrete); }, record);
+    }
+    if (out.size() >= kFlushBytes) written = flush(out);
+    return written && !interrupted();
+  });
+  if (!read) return line.failed(read.error());
+  written = written && flush(out);
+  if (!written) return line.failed(Error{"standard output: it cannot be written"});
+  warn_of_damage(*read);
+  if (interrupted()) return line.failed(Error{fmt::format("interrupted after {} records", count)});
+  return kExitDone;
+}
+
+}  // namespace
+
+int command_search(int argc, char** argv) {
+  QueryOptions query;
+  const std::string summary = std::string(
+                                  "Shows the stored records of one kind that EXPR selects: flows when they have ended, "
+                                  "HTTP transactions, alerts.\n"
+                                  "Of a tcpdump filter, records can answer: host, net A/L, port, portrange, src, dst, "
+                                  "ip, ip6, tcp, udp, sctp,\n"
+                                  "icmp, icmp6. With --json, one EVE event (as in Suricata's eve.json) a line.\n\n") +
+                              kExpressionHelp;
+  CommandLine line({.command = "search",
+                    .usage = "--store DIR flows|http|alerts [EXPR] [options]",
+                    .summary = summary.c_str(),
+                    .examples =
+                        "  gatetape search --store /var/lib/gatetape alerts --since -1h\n"
+                        "  gatetape search --store /var/lib/gatetape http 'http.status >= 500 and host 203.0.113.9'\n"
+                        "  gatetape search --store /var/lib/gatetape flows sid 2019401 --json | jq .community_id\n"});
+  query.add_to(line.options());
+  line.options().add_options()("json", "EVE JSON, one event a line");
+  line.positional("what");
+  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
+
+  std::vector<std::string> words = line.words("what");
+  const std::optional<SearchKind> kind = words.empty() ? std::nullopt : kind_of(words[0]);
+  if (!kind) return line.usage_error("say what to search: flows, http or alerts");
+  for (size_t i = 1; i < words.size(); ++i) query.expression += (i > 1 ? " " : "") + words[i];
+
+  const Result<TimeRange> range = query.range();
+  if (!range) return line.usage_error(range.error().message);
+  Result<Expression> expression = Expression::parse(query.expression);
+  if (!expression) return line.usage_error(expression.error().message);
+  const Result<void> checked = expression->check_for_records();
+  if (!checked) return line.usage_error(checked.error().message);
+  return run(line, *expression, *kind, query, *range);
+}
+
+}  // namespace gatetape

@@ -1,0 +1,207 @@
+// gatetape stats: where every packet went, what the store holds, and what could not be seen.
+#include <time.h>
+
+#include "capture/visibility.h"
+#include "cli/commands.h"
+#include "cli/eve.h"
+#include "cli/interrupt.h"
+#include "cli/query_options.h"
+#include "common/log.h"
+#include "common/time_text.h"
+#include "storage/account_span.h"
+
+namespace gatetape {
+
+namespace {
+
+struct StoreState {
+  StoreSummary summary;
+  AccountSpan account;
+  std::vector<std::string> blind_spots;  // of the last run
+};
+
+Result<StoreState> read_state(const std::vector<std::string>& store) {
+  Result<std::unique_ptr<StoreReader>> reader = open_store(store);
+  if (!reader) return pass_on(reader);
+  Result<StoreSummary> summary = (*reader)->summary();
+  if (!summary) return pass_on(summary);
+  StoreState state{std::move(*summary), {}, {}};
+  const Result<ReadStatistics> read = (*reader)->records({}, {}, [&](const Record& record) {
+    if (const auto* account = std::get_if<AccountRecord>(&record)) state.account.add(*account);
+    if (const auto* event = std::get_if<EventRecord>(&record);
+        event != nullptr && event->name == kEventCaptureStarted) {
+      state.account.end_run();
+    }
+    return !interrupted();
+  });
+  if (!read) return tl::unexpected<Error>(read.error());
+  warn_of_damage(*read);
+  const WorkerAccount worker = state.account.last_run_worker();
+  const bool has_ingress =
+      worker.to_ingress + worker.from_ingress + worker.filtered[static_cast<size_t>(FilterCause::kNotIngress)] != 0;
+  if (state.account.records() != 0) state.blind_spots = blind_spots(worker, has_ingress);
+  return state;
+}
+
+double ratio(const StoreSummary& summary) {
+  if (summary.stored_bytes == 0) return 0;
+  return static_cast<double>(summary.captured_bytes) / static_cast<double>(summary.stored_bytes);
+}
+
+// ---------------------------------------------------------------- for people
+
+void line(std::string& out, int indent, const char* name, uint64_t value, const char* note = "") {
+  out += fmt::format("{:{}}{:<{}}{:>16}{}\n", "", indent, name, 28 - indent, value, note);
+}
+
+// The balance as a sum that can be checked by eye.
+void append_account_text(std::string& out, const PortAccount& port, const WorkerAccount& worker) {
+  line(out, 2, "offered", port.offered, port.balances() ? "" : "   DOES NOT BALANCE");
+  line(out, 4, "missed by the driver", port.missed);
+  line(out, 4, "received", port.received);
+  if (port.errors != 0) line(out, 2, "refused as damaged", port.errors);
+  line(out, 2, "received by workers", worker.received, worker.balances() ? "" : "   DOES NOT BALANCE");
+  line(out, 4, "stored", worker.stored);
+  if (worker.not_stored != 0) line(out, 4, "not stored (no store)", worker.not_stored);
+  if (worker.duplicate != 0) line(out, 4, "duplicate", worker.duplicate);
+  if (worker.cut != 0) line(out, 4, "cut by policy", worker.cut);
+  for (int i = 0; i < kFilterCauseCount; ++i) {
+    const std::string name = fmt::format("filtered: {}", to_string(static_cast<FilterCause>(i)));
+    if (worker.filtered[static_cast<size_t>(i)] != 0)
+      line(out, 4, name.c_str(), worker.filtered[static_cast<size_t>(i)]);
+  }
+  for (int i = 0; i < kDropCauseCount; ++i) {
+    const std::string name = fmt::format("dropped: {}", to_string(static_cast<DropCause>(i)));
+    if (worker.dropped[static_cast<size_t>(i)] != 0) line(out, 4, name.c_str(), worker.dropped[static_cast<size_t>(i)]);
+  }
+  if (worker.dropped_total() == 0) line(out, 4, "dropped", 0);
+  line(out, 4, "in flight", worker.in_flight);
+}
+
+void append_seen_text(std::string& out, const WorkerAccount& worker) {
+  out += "\nSeen in it\n";
+  line(out, 2, "flows", worker.flows_created);
+  line(out, 2, "HTTP transactions", worker.http_transactions);
+  line(out, 2, "alerts", worker.alerts);
+  if (worker.records_dropped != 0) line(out, 2, "records dropped", worker.records_dropped);
+  if (worker.ip_fragments != 0) line(out, 2, "IP fragments", worker.ip_fragments);
+  if (worker.acknowledged_unseen_bytes != 0) line(out, 2, "TCP bytes lost before us", worker.acknowledged_unseen_bytes);
+}
+
+std::string text_of(const StoreState& state) {
+  const StoreSummary& s = state.summary;
+  std::string out = "Store\n";
+  line(out, 2, "packets", s.packets);
+  out += fmt::format("  {:<26}{:>16}\n", "captured", format_size(s.captured_bytes));
+  out += fmt::format("  {:<26}{:>16}   1 : {:.2f}\n", "on disk, index included", format_size(s.stored_bytes), ratio(s));
+  out += fmt::format("  {:<26}{:>16}   {} open\n", "segments", s.segments, s.segments_open);
+  if (s.packets != 0) {
+    out += fmt::format("  {:<26}{}\n  {:<26}{}\n", "oldest packet", format_time(s.oldest_ns), "newest packet",
+                       format_time(s.newest_ns));
+  }
+  for (const StoreInterface& interface : s.interfaces) {
+    out += fmt::format("  {:<26}{} (link type {})\n", "interface", printable(interface.name),
+                       static_cast<int>(interface.link_type));
+  }
+  if (state.account.records() == 0) return out + "\nThe store has no account.\n";
+
+  out += fmt::format("\nLast run, until {}\n", format_time(state.account.last_ns()));
+  append_account_text(out, state.account.last_run_port(), state.account.last_run_worker());
+  append_seen_text(out, state.account.last_run_worker());
+  if (state.account.runs() > 1) {
+    const WorkerAccount worker = state.account.worker();
+    const PortAccount port = state.account.port();
+    out += fmt::format("\nAll {} runs that the store remembers\n", state.account.runs());
+    line(out, 2, "offered", port.offered);
+    line(out, 2, "missed by the driver", port.missed);
+    line(out, 2, "received by workers", worker.received);
+    line(out, 2, "stored", worker.stored);
+    line(out, 2, "filtered", worker.filtered_total());
+    line(out, 2, "dropped", worker.dropped_total());
+  }
+  out += state.blind_spots.empty() ? "" : "\nWhat could not be seen\n";
+  for (const std::string& spot : state.blind_spots) out += fmt::format("  - {}\n", spot);
+  return out;
+}
+
+// ---------------------------------------------------------------- JSON
+
+void append_run(JsonWriter& json, const PortAccount& port, const WorkerAccount& worker) {
+  json.begin_object("port").field("offered", port.offered).field("missed", port.missed);
+  json.field("received", port.received).field("received_bytes", port.received_bytes).field("errors", port.errors);
+  json.field("balances", port.balances()).end_object().begin_object("account");
+  append_account(json, worker);
+  json.end_object().field("received_bytes", worker.received_bytes).field("flows", worker.flows_created);
+  json.field("http", worker.http_transactions).field("alerts", worker.alerts);
+  json.field("records_dropped", worker.records_dropped).field("super_frames", worker.super_frames);
+  json.field("acknowledged_unseen_bytes", worker.acknowledged_unseen_bytes);
+  json.field("encrypted_bytes", worker.encrypted_bytes).field("to_ingress", worker.to_ingress);
+  json.field("from_ingress", worker.from_ingress);
+}
+
+std::string json_of(const StoreState& state) {
+  const StoreSummary& s = state.summary;
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().begin_object("store").field("packets", s.packets).field("captured_bytes", s.captured_bytes);
+  json.field("stored_bytes", s.stored_bytes).field("ratio", ratio(s)).field("segments", s.segments);
+  json.field("segments_open", s.segments_open);
+  if (s.packets != 0) json.field("oldest", format_time(s.oldest_ns)).field("newest", format_time(s.newest_ns));
+  json.begin_array("interfaces");
+  for (const StoreInterface& interface : s.interfaces) {
+    json.begin_object().field("name", interface.name).field("link_type", static_cast<int>(interface.link_type));
+    json.end_object();
+  }
+  json.end_array().end_object().field("runs", state.account.runs());
+  if (state.account.records() != 0) {
+    json.begin_object("last_run").field("until", format_time(state.account.last_ns()));
+    append_run(json, state.account.last_run_port(), state.account.last_run_worker());
+    json.end_object().begin_object("all_runs");
+    append_run(json, state.account.port(), state.account.worker());
+    json.end_object();
+  }
+  json.begin_array("not_seen");
+  for (const std::string& spot : state.blind_spots) json.value(spot);
+  json.end_array().end_object();
+  return out + "\n";
+}
+
+// A second, or until a signal.
+void wait_a_second() {
+  const timespec second{1, 0};
+  nanosleep(&second, nullptr);
+}
+
+}  // namespace
+
+int command_stats(int argc, char** argv) {
+  std::vector<std::string> store;
+  CommandLine line(
+      {.command = "stats",
+       .usage = "--store DIR [--json] [--watch]",
+       .summary = "Shows what the store holds, where every packet of the last run went (the sums must balance), and\n"
+                  "what the sensor could not see. Reads while a capture writes.",
+       .examples = "  gatetape stats --store /var/lib/gatetape\n"
+                   "  gatetape stats --store /var/lib/gatetape --json | jq .last_run.account\n"
+                   "  gatetape stats --store /var/lib/gatetape --watch\n"});
+  line.options().add_options()("store", po::value(&store)->value_name("DIR[,DIR...]")->required()->composing(),
+                               "directories of the store");
+  line.options().add_options()("json", "one JSON object (with --watch: one a second)");
+  line.options().add_options()("watch", "again each second, until Ctrl-C");
+  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
+
+  catch_interrupts();
+  do {
+    const Result<StoreState> state = read_state(store);
+    if (!state) return line.failed(state.error());
+    if (interrupted()) return line.has("watch") ? kExitDone : line.failed(Error{"interrupted"});
+    const bool redraw = line.has("watch") && !line.has("json");
+    const std::string text = line.has("json") ? json_of(*state) : text_of(*state);
+    fmt::print("{}{}", redraw ? "\x1b[H\x1b[J" : "", text);
+    if (std::fflush(stdout) != 0) return line.failed(Error{"standard output: it cannot be written"});
+    if (line.has("watch") && !interrupted()) wait_a_second();
+  } while (line.has("watch") && !interrupted());
+  return kExitDone;
+}
+
+}  // namespace gatetape
