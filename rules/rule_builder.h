@@ -1,6 +1,6 @@
 // One rule from its text: header, then option by option, then what only the whole rule shows. Used by rules/parser.cc
-// alone; the handlers are spread over rule_header.cc, rule_options.cc, content_options.cc, byte_options.cc,
-// packet_options.cc and rule_checks.cc.
+// alone; the handlers are spread over about_options.cc, rule_header.cc, rule_options.cc, content_options.cc,
+// byte_options.cc, packet_options.cc and rule_checks.cc.
 #pragma once
 
 #include <fmt/format.h>
@@ -78,10 +78,11 @@ class RuleBuilder {
   bool read_value(Option& option, std::string_view value);
   bool strip_quotes(Option& option, std::string_view value);
   void apply(const Option& option);
-  void apply_about_rule(const Option& option);
   void apply_content(const Option& option);
   void apply_element(const Option& option);
   void apply_packet(const Option& option);
+  // about_options.cc
+  void apply_about_rule(const Option& option);
   void set_number_once(const Option& option, uint32_t& field, uint32_t lowest, bool& seen);
   void set_classtype(const Option& option);
   void set_priority(const Option& option);
