@@ -48,7 +48,7 @@ class BodyDecoder {
   BodyDecoder(BodyDecoder&&) noexcept;
   BodyDecoder& operator=(BodyDecoder&&) noexcept;
 
-  // Begins a body.
+  // Begins a body, whether the last one had ended or not.
   void begin(ContentCoding coding);
   // Decodes the next bytes and calls emit(std::span<const uint8_t>) for each piece of output; views live during the
   // call. kIdentity and kUnsupported pass through as they are.
@@ -71,12 +71,18 @@ class BodyDecoder {
   struct Inflate;
   void feed(std::span<const uint8_t> bytes);
   std::span<const uint8_t> next_piece();
+  std::span<const uint8_t> inflate_from(std::span<const uint8_t> from);
+  void begin_next_member();
+  void stop(BodyDecodeStatus status);
 
   BodyDecoderLimits limits_;
   BodyDecoderCounters counters_;
   ContentCoding coding_ = ContentCoding::kIdentity;
   BodyDecodeStatus status_ = BodyDecodeStatus::kOk;
   std::unique_ptr<Inflate> inflate_;
+  std::span<const uint8_t> input_;  // what is left of the bytes of this call
+  bool header_waits_ = false;       // a deflate body's first two bytes are still to be decoded
+  bool output_full_ = false;        // zlib may hold more than it could give
   uint64_t body_in_ = 0, body_out_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "reassembly/app_protocol.h"
 #include "reassembly/http1_head.h"
@@ -118,20 +119,36 @@ void Http1Parser::advance_body(Http1Side& side, uint64_t length) {
 
 bool Http1Parser::read_start(Http1Connection& connection, Direction direction, Input& input, Event& event) {
   Http1Side& side = connection.sides_[index(direction)];
-  while (input.at < input.end && (*input.at == '\r' || *input.at == '\n')) ++input.at;  // RFC 9112 section 2.2
-  if (input.at == input.end) return false;
-  const std::string_view rest(reinterpret_cast<const char*>(input.at), input.size());
-  constexpr std::string_view kResponse = "HTTP/";
-  const bool plausible = direction == Direction::kToServer
-                             ? rest[0] > ' ' && rest[0] < 0x7f
-                             : rest.substr(0, kResponse.size()) == kResponse.substr(0, rest.size());
-  if (!plausible) {
+  if (side.prefix_length == 0) {
+    while (input.at < input.end && (*input.at == '\r' || *input.at == '\n')) ++input.at;  // RFC 9112 section 2.2
+    if (input.at == input.end) return false;
+  }
+  bool enough = true;
+  if (!is_plausible_start(side, direction, input, enough)) {
     lose_place(connection, direction, 0);
     side.at_line_start = false;
     return false;
   }
+  if (!enough) {
+    std::memcpy(side.prefix + side.prefix_length, input.at, input.size());
+    side.prefix_length = static_cast<uint8_t>(side.prefix_length + input.size());
+    input.at = input.end;
+    return false;
+  }
+  const uint8_t held = std::exchange(side.prefix_length, uint8_t{0});
   if (!begin_message(connection, direction)) return false;
+  head_of(*side.transaction, direction).bytes.assign(reinterpret_cast<const char*>(side.prefix), held);
   return read_head(connection, direction, input, event);
+}
+
+// Whether what is held and the input may begin a message: anything visible a request, "HTTP/" a response.
+bool Http1Parser::is_plausible_start(const Http1Side& side, Direction direction, const Input& input, bool& enough) {
+  if (direction == Direction::kToServer) return *input.at > ' ' && *input.at < 0x7f;
+  constexpr std::string_view kResponse = "HTTP/";
+  const std::string_view wanted = kResponse.substr(side.prefix_length);
+  const size_t length = std::min(input.size(), wanted.size());
+  enough = length == wanted.size();
+  return std::memcmp(input.at, wanted.data(), length) == 0;
 }
 
 // Finds the transaction that the message belongs to. False: the pool has no room for one, and the message is skipped.
@@ -178,6 +195,7 @@ PooledTransaction* Http1Parser::add_transaction(Http1Connection& connection) {
   }
   PooledTransaction* transaction = pool_.take();
   transaction->id = connection.next_id_++;
+  transaction->response_done = connection.sides_[index(Direction::kToClient)].ended;
   (connection.newest_ == nullptr ? connection.oldest_ : connection.newest_->next) = transaction;
   connection.newest_ = transaction;
   ++connection.outstanding_;

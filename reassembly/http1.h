@@ -58,7 +58,7 @@ struct Http1Side {
   bool lost_messages = false;     // a gap may have held whole messages
   bool ended = false;             // end_stream was called
   uint8_t prefix_length = 0;
-  uint8_t prefix[24];                        // kSearch: the beginning of what may be a start line
+  uint8_t prefix[24];                        // kStart, kSearch: the beginning of what may be a start line
   uint32_t line_bytes = 0;                   // kChunkSize, kChunkEnd, kTrailer: of the line so far
   uint32_t trailer_bytes = 0;                // kTrailer
   uint32_t scanned = 0;                      // kHead: bytes of head.bytes known not to hold the end
@@ -172,6 +172,7 @@ class Http1Parser {
   Event next(Http1Connection& connection, Direction direction, Input& input);
   bool read(Http1Connection& connection, Direction direction, Input& input, Event& event);
   bool read_start(Http1Connection& connection, Direction direction, Input& input, Event& event);
+  static bool is_plausible_start(const Http1Side& side, Direction direction, const Input& input, bool& enough);
   bool read_head(Http1Connection& connection, Direction direction, Input& input, Event& event);
   bool read_body(Http1Connection& connection, Direction direction, Input& input, Event& event);
   bool read_chunk_size(Http1Connection& connection, Direction direction, Input& input);

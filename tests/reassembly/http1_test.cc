@@ -163,6 +163,7 @@ TEST_CASE("HTTP/1 connections that end early", "[http]") {
   check("inside a body", {request(kGet), response("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi"), response_end()},
         "> GET / a\n> end\n< 200\n< \"hi\"\n= 0 cut 100\n");
   check("without a response", {request(kGet), request_end(), response_end()}, "> GET / a\n> end\n= 0 cut\n");
+  check("a request behind the response stream's end", {response_end(), request(kGet)}, "> GET / a\n> end\n= 0 cut\n");
   check("without a request", {response(kOk)}, "< 200\n< \"hi\"\n< end\n= 0 cut 80\n");
   check("a response before the request is complete",
         {request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab"),
@@ -214,6 +215,8 @@ TEST_CASE("HTTP/1 with bytes missing", "[http]") {
 
 TEST_CASE("HTTP/1 finds its place again", "[http]") {
   check("behind nonsense", {request("\x01\x02 garbage\nGETX\nGE GET / HTTP\n" + kGet), response(kOk)},
+        kExchange + "= 0 ok\n");
+  check("behind what is not quite a response", {request(kGet), response("HTTtp/ 200\r\n\r\n" + kOk)},
         kExchange + "= 0 ok\n");
   check("in the middle of a connection",
         {response("dy of a response\r\n" + kOk), request("half\n" + kGet), response(kOk)},
