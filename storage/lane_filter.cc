@@ -19,18 +19,17 @@ bool same_direction(const Lane& lane, const Endpoints& endpoints) {
 
 bool may_match(const Lane& lane, const IndexTerm& term) {
   if (term.flow_id && *term.flow_id != lane.flow_id) return false;
-  if (!lane.has(kLaneHasIp)) {
-    // ARP and RARP carry addresses, and nothing else carries any.
-    return lane.has(kLaneUndecided) || (!term.port && !term.protocol && !term.connection);
-  }
+  if (lane.has(kLaneUndecided)) return true;
+  // ARP and RARP carry addresses, and nothing else without IP carries any.
+  if (!lane.has(kLaneHasIp)) return !term.port && !term.protocol && !term.connection;
   if (term.host && !term.host->contains(lane.source) && !term.host->contains(lane.destination)) return false;
-  if (term.protocol && *term.protocol != lane.protocol && !lane.has(kLaneUndecided)) return false;
+  if (term.protocol && *term.protocol != lane.protocol) return false;
   if (term.port) {
-    const bool equal = lane.source_port == *term.port || lane.destination_port == *term.port;
-    if (ports_known(lane) ? !equal : !lane.has(kLaneUndecided)) return false;
+    if (!lane.has(kLaneHasPorts)) return false;
+    if (lane.source_port != *term.port && lane.destination_port != *term.port) return false;
   }
   if (!term.connection) return true;
-  if (term.connection->protocol != lane.protocol && !lane.has(kLaneUndecided)) return false;
+  if (term.connection->protocol != lane.protocol) return false;
   return same_direction(lane, *term.connection) || same_direction(lane, term.connection->reversed());
 }
 

@@ -42,6 +42,7 @@ bool PacketStream::open_next_segment() {
       return in_time(frame.time_min_ns, frame.time_max_ns);
     });
     statistics_.frames += frames.size();
+    if (!segment_->sealed()) statistics_.torn_bytes += segment_->file_bytes() - segment_->end_of_frames();
     if (!any_in_time) continue;
     candidates_ = segment_->candidates(query_.index);
     if (!candidates_.empty()) statistics_.segments_read++;

@@ -20,7 +20,7 @@ class IndexBuilder {
       hosts_.add(lane.source.bytes, frame);
       hosts_.add(lane.destination.bytes, frame);
       add(protocols_, lane.protocol, frame);
-      if (lane.has(kLaneHasPorts) && protocol_has_ports(lane.protocol)) {
+      if (lane.has(kLaneHasPorts)) {
         add(ports_, lane.source_port, frame);
         add(ports_, lane.destination_port, frame);
       }

@@ -60,6 +60,7 @@ struct ReadStatistics {
   uint64_t frames_damaged = 0;           // checksum wrong or unreadable: skipped, counted, named in `damage`
   uint64_t packets_visited = 0;
   uint64_t bytes_read = 0;
+  uint64_t torn_bytes = 0;          // after the last whole frame of unsealed segments: a crash, or being written
   std::vector<std::string> damage;  // "DIR/file: offset N: what"; the first 100
 };
 
