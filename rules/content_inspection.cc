@@ -263,9 +263,10 @@ bool ContentInspector::byte_jump(const Walk& walk, const ByteJumpElement& jump, 
   uint64_t distance = value * jump.multiplier;
   if (jump.align && distance % 4 != 0) distance += 4 - distance % 4;
   const int64_t start = jump.from_beginning ? 0 : jump.from_end ? walk.size() : end;
-  const uint64_t target = static_cast<uint64_t>(start) + distance + static_cast<uint64_t>(value_of(jump.post_offset));
-  if (target >= walk.buffer.size()) return false;
-  previous_end = static_cast<int64_t>(target);
+  if (distance > walk.buffer.size()) return false;
+  const int64_t target = start + static_cast<int64_t>(distance) + value_of(jump.post_offset);
+  if (target >= walk.size()) return false;
+  previous_end = std::max<int64_t>(target, 0);  // a jump to before the buffer ends at its start
   return true;
 }
 

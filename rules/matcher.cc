@@ -217,8 +217,10 @@ bool Matcher::Impl::report(uint32_t rule, const Scene& scene, const HttpTransact
       reported_ordinal = scene.packet.ordinal;
       reported.clear();
     }
-    if (std::find(reported.begin(), reported.end(), rule) != reported.end()) return false;
-    reported.push_back(rule);
+    // What depends on positions may be true of the packet and of the stream, and Suricata reports both.
+    const Reported now{rule, rules->rule(rule).positional && scene.is_stream};
+    if (std::find(reported.begin(), reported.end(), now) != reported.end()) return false;
+    reported.push_back(now);
   }
   const Threshold& threshold = rules->rule(rule).rule->threshold;
   if (threshold.kind == ThresholdKind::kNone) return true;
@@ -287,6 +289,7 @@ std::span<const RuleHit> Matcher::inspect_stream(const Packet& packet, const Dec
                                                  std::span<const uint8_t> bytes, uint64_t offset) {
   Scene scene(packet, decoded, facts, flow, direction);
   impl_->begin_look();
+  scene.is_stream = true;
   if (!impl_->passed(scene)) impl_->stream(scene, bytes, offset);
   return impl_->hits;
 }

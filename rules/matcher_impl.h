@@ -29,6 +29,7 @@ struct Matcher::Scene {
   const IpAddress& destination;
   uint16_t source_port;
   uint16_t destination_port;
+  bool is_stream = false;
 };
 
 struct Matcher::Impl {
@@ -94,7 +95,12 @@ struct Matcher::Impl {
   std::vector<uint64_t> marks;  // by rule: the last look that has it as a candidate
   uint64_t look = 0;
   // Packet and stream rules reported at this packet already: both looks may find the same.
-  std::vector<uint32_t> reported;
+  struct Reported {
+    uint32_t rule = 0;
+    bool position_in_stream = false;
+    friend bool operator==(const Reported&, const Reported&) = default;
+  };
+  std::vector<Reported> reported;
   uint64_t reported_ordinal = UINT64_MAX;
 };
 
