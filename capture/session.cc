@@ -1,5 +1,6 @@
 #include "capture/session.h"
 
+#include <fmt/format.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -251,6 +252,7 @@ bool Session::all_finished() const {
 SessionSummary Session::run() {
   started_ = Clock::now();
   start_threads();
+  if (live_) log_info("recording {}", fmt::join(options_.sources, ", "));
   Clock::time_point last_account = started_;
   for (bool finished = false; !finished;) {
     if (asked_to_stop_.load(std::memory_order_relaxed)) stop_sources();
