@@ -46,9 +46,7 @@ store=$results/store
 sensor=("$gatetape" capture --source if:gt-mirror --ingress "$lab_server_address" --store "$store"
   --rules "$here/demo.rules" --eve "$results/eve.json" --summary "$results/summary.json")
 printf '$ %s\n' "${sensor[*]/#$gatetape/gatetape}"
-lab_start sensor "$lab_sensor" "${sensor[@]}"
-sensor_pid=$lab_started
-lab_wait_until 60 "the sensor to listen" lab_sensor_listens_or_ended "$sensor_pid"
+lab_start_sensor "${sensor[@]}"
 cat "$lab_dir/sensor.err"
 
 heading "3. Traffic: $seconds seconds of load, and ten requests that somebody should know about"
@@ -58,7 +56,7 @@ lab_load "$seconds" 20 repeat 5
 wait "$attacks"
 explain "wrk got $lab_requests answers; nginx logged $(wc -l <"$lab_dir/access.log") requests, the ten included." \
   "$(lab_mirrored_packets) frames were sent into the mirror."
-lab_stop "$sensor_pid" INT 60
+lab_stop "$lab_sensor_pid" INT 60
 
 heading "4. The account: where every packet went"
 show jq . "$results/summary.json"

@@ -14,7 +14,7 @@
 
 lab_client=gt-c-$$ lab_server=gt-s-$$ lab_sensor=gt-t-$$
 lab_client_address=10.9.0.1 lab_server_address=10.9.0.100
-lab_dir="" lab_started=0 lab_pids=()
+lab_dir="" lab_started=0 lab_sensor_pid=0 lab_pids=()
 lab_scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # Succeeds when this machine can hold the lab; else says in one line why not.
@@ -58,6 +58,7 @@ lab_wait_until() {
 lab_start() {
   local name=$1 namespace=$2
   shift 2
+  : >"$lab_dir/$name.err"  # now: whoever waits for a message must not find the last run's
   ip netns exec "$namespace" "$@" >"$lab_dir/$name.log" 2>"$lab_dir/$name.err" &
   lab_started=$!
   lab_pids+=("$lab_started")
@@ -110,6 +111,8 @@ lab_create() {
   ip -n "$lab_client" addr add "$lab_client_address/16" dev gt-client
   ip -n "$lab_server" addr add "$lab_server_address/16" dev gt-server
   lab_link "$lab_server" gt-span "$lab_sensor" gt-mirror
+  # A cable has one order. Frames that two CPUs deliver at once would have another for each who listens.
+  ip netns exec "$lab_sensor" tee /sys/class/net/gt-mirror/queues/rx-0/rps_cpus <<<1 >/dev/null
   ip netns exec "$lab_server" tc qdisc add dev gt-server clsact
   for direction in ingress egress; do
     ip netns exec "$lab_server" tc filter add dev gt-server "$direction" protocol all u32 match u32 0 0 \
@@ -158,14 +161,21 @@ lab_load() {
   lab_requests=$(sed -n 's/^ *\([0-9]*\) requests in .*/\1/p' "$lab_dir/wrk.log")
 }
 
-# The sensor has opened a packet socket on the mirror: from here on nothing passes unseen.
-lab_sensor_listens() {
+# lab_packet_sockets N: at least so many programs listen on the mirror.
+lab_packet_sockets() {
   local index
   index=$(ip -n "$lab_sensor" -j link show dev gt-mirror | jq '.[0].ifindex')
   # shellcheck disable=SC2016
-  ip netns exec "$lab_sensor" awk -v wanted="$index" 'NR > 1 && $5 == wanted && $6 == 1 { found = 1 } END { exit !found }' \
-    /proc/net/packet
+  ip netns exec "$lab_sensor" awk -v wanted="$index" -v least="$1" \
+    'NR > 1 && $5 == wanted && $6 == 1 { found++ } END { exit found < least }' /proc/net/packet
 }
 
-# For lab_wait_until: listening, or over before that, which the caller must look at.
-lab_sensor_listens_or_ended() { lab_sensor_listens || lab_ended "$1"; }
+# lab_start_sensor COMMAND...: starts the sensor and waits until it records; its pid is in lab_sensor_pid.
+lab_start_sensor() {
+  lab_start sensor "$lab_sensor" "$@"
+  lab_sensor_pid=$lab_started
+  lab_wait_until 60 "the sensor to record" lab_sensor_records_or_ended
+  lab_sensor_records
+}
+lab_sensor_records() { grep -q '^gatetape: recording' "$lab_dir/sensor.err"; }
+lab_sensor_records_or_ended() { lab_sensor_records || lab_ended "$lab_sensor_pid"; }

@@ -14,7 +14,7 @@ lab_create "$out"
 lab_nginx "$mode"
 lab_start tcpdump "$lab_sensor" tcpdump -i gt-mirror -s 0 -B 262144 -Z root -w "$lab_dir/traffic.pcap"
 tcpdump=$lab_started
-lab_wait_until 10 "tcpdump to listen" lab_sensor_listens
+lab_wait_until 10 "tcpdump to listen" lab_packet_sockets 1
 lab_load "$seconds" "$connections" "$mode"
 sleep 1  # the kernel hands tcpdump what came last when its block timer, a second, runs out
 lab_stop "$tcpdump" INT

@@ -29,7 +29,7 @@ def from_eve(path):
     with open(path, encoding="utf-8") as file:
         for line in file:
             event = json.loads(line)
-            if event["event_type"] != "http" or "status" not in event["http"]:
+            if event["event_type"] != "http" or not event["gatetape"]["complete"]:
                 continue
             http = event["http"]
             seen[(event["src_port"], http["http_method"], http["hostname"], http["url"], http["status"])] += 1

@@ -36,9 +36,9 @@ python3 "$here/compare_http.py" "$work/requests" "$work/responses" "$work/eve.js
 "$gatetape" extract --store "$work/store" --format pcap -w "$work/all.pcap"
 python3 "$project/tests/support/compare.py" packets "$work/sample.pcap" "$work/all.pcap" || wrong=1
 
-# A busy client's connection, as an alert or a record would name it.
-read -r address port < <(jq -r 'select(.event_type == "flow") | "\(.src_ip) \(.src_port)"' "$work/eve.json" | sort | uniq -c |
-  sort -rn | awk 'NR == 1 { print $2, $3 }')
+# The busiest connection, as an alert or a record would name it.
+read -r address port < <(jq -rs 'map(select(.event_type == "flow" and .proto == "TCP")) |
+  max_by(.flow.pkts_toserver) | "\(.src_ip) \(.src_port)"' "$work/eve.json")
 for expression in "host $address and port $port" "tcp[tcpflags] & tcp-syn != 0" "src host 10.9.0.100 and greater 1000"; do
   tcpdump -r "$work/sample.pcap" -w "$work/theirs.pcap" "$expression" 2>/dev/null
   "$gatetape" extract --store "$work/store" --format pcap -w "$work/ours.pcap" "$expression"

@@ -27,13 +27,10 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# start_sensor ARGUMENT...: gatetape capture on the mirror, ready for traffic when this returns; its pid in sensor_pid.
+# start_sensor ARGUMENT...: gatetape capture on the mirror, recording when this returns.
 start_sensor() {
-  lab_start sensor "$lab_sensor" "$gatetape" capture --source if:gt-mirror --store "$work/store" \
-    --summary "$work/summary.json" --eve "$work/eve.json" "$@"
-  sensor_pid=$lab_started
-  lab_wait_until 60 "the sensor to listen" lab_sensor_listens_or_ended "$sensor_pid"
-  lab_sensor_listens
+  lab_start_sensor "$gatetape" capture --source if:gt-mirror --store "$work/store" --summary "$work/summary.json" \
+    --eve "$work/eve.json" "$@"
 }
 
 # The witness: tcpdump beside the sensor, on the same interface.

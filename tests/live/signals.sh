@@ -11,9 +11,9 @@ lab_nginx
 for signal in INT TERM; do
   before=$(lab_mirrored_packets)
   start_sensor
-  lab_load 2 16 repeat 2
+  lab_load 2 10 repeat 5
   least=$(($(lab_mirrored_packets) - before))
-  lab_stop "$sensor_pid" "$signal" 60
+  lab_stop "$lab_sensor_pid" "$signal" 60
   lab_wait_until 10 "the mirror to fall silent" mirror_is_quiet
   compare account "$work/summary.json" --offered "$least" --offered-max "$(($(lab_mirrored_packets) - before))"
   "$gatetape" extract --store "$work/store" --format pcap -w "$work/extract.pcap"
@@ -26,11 +26,11 @@ done
 for signal in INT TERM; do
   before=$(lab_mirrored_packets)
   start_sensor
-  (lab_load 4 16 repeat 2) &
+  (lab_load 4 10 repeat 5) &
   load=$!
   has_traffic() { (($(lab_mirrored_packets) > before + 2000)); }
   lab_wait_until 10 "traffic" has_traffic
-  lab_stop "$sensor_pid" "$signal" 60
+  lab_stop "$lab_sensor_pid" "$signal" 60
   wait "$load"
   compare account "$work/summary.json" --offered 1 --offered-max "$(($(lab_mirrored_packets) - before))"
   rm -r "$work/store" "$work/eve.json"

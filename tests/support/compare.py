@@ -3,8 +3,8 @@
 
 usage: compare.py account SUMMARY --offered N [--offered-max N]    nothing missed, dropped or in flight; sums are right
        compare.py http ACCESS_LOG EVE --answers N                  nginx's log, request by request
-       compare.py packets WITNESS EXTRACT [--until SECONDS]        same packets, bytes and order; with --until, EXTRACT may
-                                                                   end early, but not before that time
+       compare.py packets WITNESS EXTRACT [--until SECONDS] [--tolerance SECONDS]
+           same packets, bytes, order and times; with --until, EXTRACT may end early, but not before that time
 """
 import argparse
 import collections
@@ -71,7 +71,7 @@ def check_packets(options):
     yield wanted <= len(extract) <= len(witness), f"{len(extract)} packets extracted, {wanted} to {len(witness)} expected"
     for index, (theirs, ours) in enumerate(zip(witness, extract)):
         same_bytes = theirs[1:] == ours[1:]
-        if theirs != ours:
+        if not same_bytes or abs(theirs[0] - ours[0]) > options.tolerance * 1e9:
             yield False, f"packet {index + 1} differs: {'time' if same_bytes else 'bytes'} {theirs} {ours}"
             break
     print(f"packets: {len(extract)} equal, of {len(witness)} ({wanted} wanted)")
@@ -95,6 +95,7 @@ def main():
     packets.add_argument("witness")
     packets.add_argument("extract")
     packets.add_argument("--until", type=float)
+    packets.add_argument("--tolerance", type=float, default=0, help="two sockets stamp the same packet twice")
     options = parser.parse_args()
     wrong = [text for holds, text in options.check(options) if not holds]
     for text in wrong:
