@@ -91,9 +91,9 @@ std::string explain_index(const IndexFilter& index) {
 }
 
 void say_what_was_extracted(const ExtractStatement& s) {
-  log_info("{} packets, {}, of {}{} flows; {} of {} segments and {} of {} frames read", s.packets,
-           format_size(s.captured_bytes), s.flows_counted ? "" : "more than ", s.flows, s.read.segments_read,
-           s.read.segments, s.read.frames_read, s.read.frames);
+  log_info("{} packets, {}, of {}{} {}; {} of {} segments and {} of {} frames read", s.packets,
+           format_size(s.captured_bytes), s.flows_counted ? "" : "more than ", s.flows, s.flows == 1 ? "flow" : "flows",
+           s.read.segments_read, s.read.segments, s.read.frames_read, s.read.frames);
   log_info("{}", describe(s));
 }
 

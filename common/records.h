@@ -87,10 +87,10 @@ struct AccountRecord {
   PortAccount port_account;      // of the ports; set by worker 0's records only
 };
 
-// A thing that happened to the sensor itself: a degradation step, a vanished interface, eviction.
-// The first record of each run: the totals of AccountRecord begin again at zero.
+// Name of the first event of each run: the totals of AccountRecord begin again at zero.
 inline constexpr std::string_view kEventCaptureStarted = "capture.started";
 
+// A thing that happened to the sensor itself: a degradation step, a vanished interface, eviction.
 struct EventRecord {
   int64_t timestamp_ns = 0;
   std::string_view name;  // "overload.uncompressed", "disk.evicted" ...

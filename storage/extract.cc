@@ -51,10 +51,14 @@ std::string range_text(const TimeRange& range) {
                      range.until_ns ? format_time(*range.until_ns) : "the end");
 }
 
+// Written before the first packet: what reading will meet stands at the end, with the interface statistics.
 std::string comment_of(const ExtractStatement& statement) {
+  const std::string account = statement.known() && statement.reasons().empty()
+                                  ? "The account of this time shows nothing missed or dropped."
+                                  : describe(statement);
   return fmt::format("Extracted by Gatetape. Expression: {}. Time range: {}. {}",
                      statement.expression.empty() ? "everything" : statement.expression, range_text(statement.range),
-                     describe(statement));
+                     account);
 }
 
 // Everything that records tell: which connections are meant, what the sensor lost, where TCP shows gaps.

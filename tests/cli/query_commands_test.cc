@@ -1,0 +1,240 @@
+// The three commands as a user runs them, on a store that was really written.
+#include <fcntl.h>
+#include <simdjson.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "cli/commands.h"
+#include "cli/query_options.h"
+#include "storage/store_writer.h"
+#include "tests/storage/query_support.h"
+
+using namespace gatetape;
+using namespace gatetape::test;
+
+namespace {
+
+// Runs a command with standard output and error going to files.
+struct Outcome {
+  int exit_code = -1;
+  std::string out, err;
+};
+
+std::string content_of(const std::string& path) {
+  std::stringstream content;
+  content << std::ifstream(path).rdbuf();
+  return content.str();
+}
+
+Outcome run(int (*command)(int, char**), std::vector<std::string> arguments) {
+  const TemporaryDirectory directory;
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  const auto redirect = [&](int descriptor, const std::string& path) {
+    const int saved = dup(descriptor), file = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    REQUIRE(dup2(file, descriptor) == descriptor);
+    close(file);
+    return saved;
+  };
+  std::fflush(stdout);
+  const int out = redirect(1, directory.path("out")), err = redirect(2, directory.path("err"));
+  Outcome outcome;
+  outcome.exit_code = command(static_cast<int>(argv.size()), argv.data());
+  std::fflush(stdout);
+  dup2(out, 1), dup2(err, 2);
+  close(out), close(err);
+  outcome.out = content_of(directory.path("out"));
+  outcome.err = content_of(directory.path("err"));
+  return outcome;
+}
+
+class RecordedStore {
+ public:
+  RecordedStore() : packets_(packets_of_many_kinds(11, 3000)) {
+    StoreOptions options;
+    options.directories = {path()};
+    options.ring_bytes_max = 1 << 30;
+    options.interfaces = {{"eth0", LinkType::kEthernet, 262144}};
+    options.shared_ordinals = true;
+    auto store = Store::open(options, false);
+    if (!store) FAIL(store.error().message);
+    for (size_t i = 0; i < packets_.size(); ++i) {
+      const StoredPacket packet = stored_packet(packets_[i], i);
+      DecodedPacket decoded;
+      decode(packet.packet, decoded);
+      (*store)->worker(0).add(packet.packet, decoded, packet.flow_id, RetentionClass::kFull);
+    }
+    RecordBatch batch;
+    append_records(batch);
+    REQUIRE((*store)->records().write(batch));
+    (*store)->worker(0).flush();
+    REQUIRE((*store)->close());
+  }
+
+  std::string path() const { return directory_.path("store"); }
+  std::string file(const std::string& name) const { return directory_.path(name); }
+  const std::vector<QueryPacket>& packets() const { return packets_; }
+
+ private:
+  void append_records(RecordBatch& batch) const {
+    const int64_t start = packets_[0].timestamp_ns;
+    batch.append(EventRecord{start, kEventCaptureStarted, ""});
+    HttpRecord http;
+    http.flow_id = 3;
+    http.endpoints = {*IpAddress::parse("10.9.0.1"), *IpAddress::parse("10.9.0.2"), 40000, 80, kProtocolTcp};
+    http.method = "GET";
+    http.host = "shop\x1b[2J.example";
+    http.uri = "/cart";
+    http.status = 503;
+    http.timestamp_ns = start + 1000;
+    batch.append(http);
+    AlertRecord alert;
+    alert.flow_id = 3;
+    alert.sid = 7;
+    alert.signature = "test";
+    alert.action = "allowed";
+    alert.timestamp_ns = start + 2000;
+    batch.append(alert);
+    AccountRecord account;
+    account.timestamp_ns = packets_.back().timestamp_ns + 1;
+    account.worker_account.received = account.worker_account.stored = packets_.size();
+    account.port_account.received = packets_.size();
+    account.port_account.missed = 5;
+    account.port_account.offered = packets_.size() + 5;
+    batch.append(account);
+  }
+
+  TemporaryDirectory directory_;
+  std::vector<QueryPacket> packets_;
+};
+
+}  // namespace
+
+TEST_CASE("extract gives back what was stored, with a statement") {
+  const RecordedStore store;
+  const std::string file = store.file("out.pcapng"), statement = store.file("statement.json");
+  SECTION("everything") {
+    const Outcome outcome =
+        run(command_extract, {"extract", "--store", store.path(), "-w", file, "--statement", statement});
+    INFO(outcome.err);
+    CHECK(outcome.exit_code == kExitDone);
+    CHECK(outcome.out.empty());
+    CHECK(outcome.err.find("5 packets missed by the driver") != std::string::npos);
+    const auto packets = read_capture(file);
+    REQUIRE(packets.size() == store.packets().size());
+    for (size_t i = 0; i < packets.size(); ++i) REQUIRE(packets[i].bytes == store.packets()[i].bytes);
+    simdjson::dom::parser parser;
+    const simdjson::dom::element json = parser.load(statement);
+    CHECK(json["packets"].get_uint64().value() == packets.size());
+    CHECK(json["completeness"].get_string().value() == "incomplete");
+    CHECK(json["account"]["missed"].get_uint64().value() == 5);
+  }
+  SECTION("expressions, through the real index") {
+    for (const std::string text : {"host 10.9.0.1", "port 80 or 443", "ip6 and host 2001:db8::1", "sid 7 and tcp",
+                                   "vlan 11 and host 10.9.0.3", "any.port 53 and not vlan.id 10", "arp",
+                                   "http.status >= 500", "flow_id 4", "src host 10.9.0.2 and tcp dst port 8080"}) {
+      INFO(text);
+      const Outcome outcome = run(command_extract, {"extract", "--store", store.path(), "-w", file, "--explain", text});
+      INFO(outcome.err);
+      REQUIRE(outcome.exit_code == kExitDone);
+      MemoryStore memory;
+      Result<Expression> expression = Expression::parse(text);
+      REQUIRE(expression->compile({}));
+      HttpRecord http;
+      http.flow_id = 3;
+      http.status = 503;
+      AlertRecord alert;
+      alert.flow_id = 3;
+      alert.sid = 7;
+      expression->learn(http, {});
+      expression->learn(alert, {});
+      std::vector<std::vector<uint8_t>> expected, got;
+      for (size_t i = 0; i < store.packets().size(); ++i) {
+        if (expression->matches(stored_packet(store.packets()[i], i))) expected.push_back(store.packets()[i].bytes);
+      }
+      for (const QueryPacket& packet : read_capture(file)) got.push_back(packet.bytes);
+      CHECK(expected.size() > 0);
+      CHECK((got == expected));
+    }
+  }
+  SECTION("to standard output, as pcap") {
+    const Outcome outcome =
+        run(command_extract, {"extract", "--store", store.path(), "--format", "pcap", "--sid", "7"});
+    CHECK(outcome.exit_code == kExitDone);
+    std::ofstream(file, std::ios::binary) << outcome.out;
+    CHECK(read_capture(file).size() > 100);
+  }
+}
+
+TEST_CASE("wrong command lines end with 2 and say why; nothing is written") {
+  const RecordedStore store;
+  const std::string file = store.file("out.pcapng");
+  struct Case {
+    std::vector<std::string> arguments;
+    const char* says;
+  };
+  for (const Case& wrong : std::vector<Case>{
+           {{}, "--store"},
+           {{"--store", store.path(), "--fromat", "pcap"}, "unknown option --fromat"},
+           {{"--store", store.path(), "--format", "erf"}, "pcapng or pcap"},
+           {{"--store", store.path(), "--since", "noon"}, "noon"},
+           {{"--store", store.path(), "--since", "-1h", "--until", "-2h"}, "not before"},
+           {{"--store", store.path(), "--sid", "x"}, "not a number"},
+           {{"--store", store.path(), "--bundle", "d"}, "not available yet"},
+           {{"--store", store.path(), "host 10.9.0.1 and tls.sni == a"}, "column 19"},
+           {{"--store", store.path(), "port 80 and bogus[3] = 2"}, "column"},
+       }) {
+    std::vector<std::string> arguments = {"extract", "-w", file};
+    arguments.insert(arguments.end(), wrong.arguments.begin(), wrong.arguments.end());
+    const Outcome outcome = run(command_extract, arguments);
+    INFO(outcome.err);
+    CHECK(outcome.exit_code == kExitUsage);
+    CHECK(outcome.err.find(wrong.says) != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(file));
+  }
+  const Outcome outcome = run(command_extract, {"extract", "--store", "/nonexistent/store", "-w", file});
+  CHECK(outcome.exit_code == kExitFailed);
+  CHECK(outcome.err.find("/nonexistent/store") != std::string::npos);
+}
+
+TEST_CASE("search shows records in columns that traffic cannot break, or as EVE") {
+  const RecordedStore store;
+  const Outcome text = run(command_search, {"search", "--store", store.path(), "http", "http.status", ">=", "500"});
+  INFO(text.out << text.err);
+  CHECK(text.exit_code == kExitDone);
+  CHECK(text.out.find("shop\\x1b[2J.example/cart") != std::string::npos);
+  const Outcome json = run(command_search, {"search", "--store", store.path(), "alerts", "--json"});
+  simdjson::dom::parser parser;
+  const simdjson::dom::element event = parser.parse(json.out);
+  CHECK(event["alert"]["signature_id"].get_uint64().value() == 7);
+  CHECK(run(command_search, {"search", "--store", store.path(), "alerts", "sid", "8", "--json"}).out.empty());
+  CHECK(run(command_search, {"search", "--store", store.path(), "packets"}).exit_code == kExitUsage);
+  CHECK(run(command_search, {"search", "--store", store.path(), "http", "len", ">", "5"}).exit_code == kExitUsage);
+}
+
+TEST_CASE("stats shows an account that balances") {
+  const RecordedStore store;
+  const Outcome text = run(command_stats, {"stats", "--store", store.path()});
+  INFO(text.out << text.err);
+  CHECK(text.exit_code == kExitDone);
+  CHECK(text.out.find("DOES NOT BALANCE") == std::string::npos);
+  CHECK(text.out.find("missed by the driver") != std::string::npos);
+  const Outcome json = run(command_stats, {"stats", "--store", store.path(), "--json"});
+  simdjson::dom::parser parser;
+  const simdjson::dom::element root = parser.parse(json.out);
+  CHECK(root["store"]["packets"].get_uint64().value() == store.packets().size());
+  CHECK(root["last_run"]["port"]["missed"].get_uint64().value() == 5);
+  CHECK(root["last_run"]["account"]["balances"].get_bool().value());
+}
+
+TEST_CASE("what is printed cannot move the cursor") {
+  CHECK(printable("a\x1b[2J\n\x7f") == "a\\x1b[2J\\x0a\\x7f");
+  CHECK(printable("gr\xc3\xbc\xc3\x9f") == "gr\xc3\xbc\xc3\x9f");
+  CHECK(printable("\xc2\x9b"
+                  "2J") == "\\xc2\\x9b2J");
+  CHECK(printable("\xff") == "\\xff");
+}
