@@ -11,7 +11,14 @@ heading() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [[ -t 1 ]] || heading() { printf '\n== %s\n' "$*"; }
 explain() { printf '%s\n' "$*" | fold -s -w 110; }
 # Shows a command as one would type it, then runs it.
-show() { printf '$ %s\n' "${*/#$gatetape/gatetape}"; "$@"; }
+show() { typed "$@"; "$@"; }
+typed() {
+  local word line='$'
+  for word in "${@/#$gatetape/gatetape}"; do
+    if [[ $word == *[[:space:]\|]* ]]; then line+=" '$word'"; else line+=" $word"; fi
+  done
+  printf '%s\n' "$line"
+}
 # The first lines of something longer, read to its end so that its writer is not cut off.
 first() { awk -v lines="$1" 'NR <= lines; END { if (NR > lines) printf "  ... and %d more\n", NR - lines }'; }
 
@@ -45,21 +52,30 @@ heading "2. The sensor records the mirror through DPDK"
 store=$results/store
 sensor=("$gatetape" capture --source if:gt-mirror --ingress "$lab_server_address" --store "$store"
   --rules "$here/demo.rules" --eve "$results/eve.json" --summary "$results/summary.json")
-printf '$ %s\n' "${sensor[*]/#$gatetape/gatetape}"
+typed "${sensor[@]}"
 lab_start_sensor "${sensor[@]}"
 cat "$lab_dir/sensor.err"
 
 heading "3. Traffic: $seconds seconds of load, and ten requests that somebody should know about"
 ip netns exec "$lab_client" "$here/attacks.sh" "$lab_server_address" &
 attacks=$!
+# Somebody also knocks at a neighbour of the ingress: on the mirror, but not to be recorded.
+ip -n "$lab_server" addr add 10.9.0.200/16 dev gt-server
+for _ in 1 2 3; do
+  ip netns exec "$lab_client" curl --silent --max-time 2 --output /dev/null http://10.9.0.200/ || true  # refused
+done
 lab_load "$seconds" 20 repeat 5
 wait "$attacks"
 explain "wrk got $lab_requests answers; nginx logged $(wc -l <"$lab_dir/access.log") requests, the ten included." \
-  "$(lab_mirrored_packets) frames were sent into the mirror."
+  "$(lab_mirrored_packets) frames were sent into the mirror, some of them of connections to 10.9.0.200, which is not the" \
+  "ingress."
 lab_stop "$lab_sensor_pid" INT 60
 
 heading "4. The account: where every packet went"
-show jq . "$results/summary.json"
+explain "Ctrl-C (SIGINT) ended the sensor; this is what it says at the end:"
+sed '1,/^gatetape: recording/d' "$lab_dir/sensor.err"
+explain "The same for programs, with every cause (summary.json has more):"
+show jq --compact-output '.account | .ports, {received, stored, filtered, dropped, in_flight, balances}' "$results/summary.json"
 
 heading "5. Alerts"
 explain "Signatures that fired, most frequent first:"
@@ -71,7 +87,7 @@ heading "6. The HTTP log"
 show "$gatetape" search --store "$store" http | first 12
 explain "Most requested:"
 jq -r 'select(.event_type == "http") | "\(.http.status) \(.http.http_method) \(.http.hostname)\(.http.url | sub("[?].*"; ""))"' \
-  "$results/eve.json" | sort | uniq -c | sort -rn | head -n 5
+  "$results/eve.json" | sort | uniq -c | sort -rn | first 5
 
 heading "7. The connection behind one alert"
 # Addresses and ports of the first Log4Shell alert, as an expression for extract.
@@ -81,7 +97,7 @@ show "$gatetape" extract --store "$store" "host $client and port $client_port an
   -w "$results/alert.pcapng"
 explain "tshark reads it:"
 tshark -r "$results/alert.pcapng" 2>/dev/null
-tshark -r "$results/alert.pcapng" -q -z follow,http,ascii,0 2>/dev/null | first 24
+tshark -r "$results/alert.pcapng" -q -z follow,http,ascii,0 2>/dev/null | first 30
 
 heading "Left in $results"
 explain "store/ (the recording; try: gatetape stats --store $store), eve.json, summary.json, alert.pcapng, and lab/ (what nginx," \
