@@ -96,17 +96,36 @@ void Pipeline::Inspection::finish_flow() {
 
 void Pipeline::Inspection::on_http_head(HttpTransaction& transaction, Direction direction) {
   if (pipeline_.matcher_ == nullptr) return;
-  report(pipeline_.matcher_->http_head(packet_, decoded_, facts_, flow_->state.rules, transaction, direction));
+  PipelineFlow& state = flow_->state;
+  report(pipeline_.matcher_->http_head(packet_, decoded_, facts_, state.rules, transaction, direction));
+  BodyDecoders::Pointer& decoder = state.decoders[index(direction)];
+  decoder.reset();
+  if (!pipeline_.matcher_->wants_body(state.rules, transaction, direction)) return;
+  decoder =
+      pipeline_.body_decoders_.lend(direction == Direction::kToServer ? transaction.request : transaction.response);
 }
 
 void Pipeline::Inspection::on_http_body(HttpTransaction& transaction, Direction direction,
                                         std::span<const uint8_t> bytes) {
   if (pipeline_.matcher_ == nullptr) return;
-  report(pipeline_.matcher_->http_body(packet_, decoded_, facts_, flow_->state.rules, transaction, direction, bytes));
+  PipelineFlow& state = flow_->state;
+  if (!pipeline_.matcher_->wants_body(state.rules, transaction, direction)) return;
+  const auto inspect = [&](std::span<const uint8_t> piece) {
+    report(pipeline_.matcher_->http_body(packet_, decoded_, facts_, state.rules, transaction, direction, piece));
+  };
+  BodyDecoder* decoder = state.decoders[index(direction)].get();
+  if (decoder == nullptr) return inspect(bytes);
+  decoder->decode(bytes, inspect);  // what it says of broken codings is in its counters
+}
+
+void Pipeline::Inspection::on_http_gap(HttpTransaction&, Direction direction, uint64_t) {
+  BodyDecoder* decoder = flow_->state.decoders[index(direction)].get();
+  if (decoder != nullptr) decoder->gap();
 }
 
 void Pipeline::Inspection::on_http_message_end(HttpTransaction& transaction, Direction direction) {
   if (pipeline_.matcher_ == nullptr) return;
+  flow_->state.decoders[index(direction)].reset();
   report(pipeline_.matcher_->http_message_end(packet_, decoded_, facts_, flow_->state.rules, transaction, direction));
 }
 

@@ -34,6 +34,7 @@ class Pipeline::Inspection {
   // --- from the HTTP parser ---
   void on_http_head(HttpTransaction& transaction, Direction direction);
   void on_http_body(HttpTransaction& transaction, Direction direction, std::span<const uint8_t> bytes);
+  void on_http_gap(HttpTransaction& transaction, Direction direction, uint64_t length);
   void on_http_message_end(HttpTransaction& transaction, Direction direction);
   void on_http_transaction_end(HttpTransaction& transaction);
 

@@ -11,8 +11,9 @@
 #include <cstdint>
 #include <memory>
 
-#include "capture/pipeline_flow.h"
+#include "capture/body_decoders.h"
 #include "capture/packet_filter.h"
+#include "capture/pipeline_flow.h"
 #include "capture/record_outlet.h"
 #include "capture/source.h"
 #include "common/account.h"
@@ -75,7 +76,8 @@ class Pipeline {
   HttpPool http_pool_;
   Http1Parser http_;
   std::unique_ptr<Matcher> matcher_;  // null: no rules
-  FlowTable<PipelineFlow> flows_;        // last: its flows give back what they hold of the members above
+  BodyDecoders body_decoders_;
+  FlowTable<PipelineFlow> flows_;     // last: its flows give back what they hold of the members above
 };
 
 }  // namespace gatetape

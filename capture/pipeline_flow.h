@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "capture/body_decoders.h"
 #include "common/records.h"
 #include "reassembly/app_protocol.h"
 #include "reassembly/http1.h"
@@ -17,6 +18,7 @@ struct PipelineFlow {
   Http1Connection http;
   AppProtocolDetector protocol;
   Matcher::FlowStatePointer rules;
+  BodyDecoders::Pointer decoders[2];  // by Direction, of the body being received; null: it is inspected as it comes
   RetentionClass retention = RetentionClass::kFull;
   bool answered = false;  // both sides have sent
   uint32_t alerts = 0;

@@ -313,6 +313,14 @@ std::span<const RuleHit> Matcher::http_body(const Packet& packet, const DecodedP
   return impl_->hits;
 }
 
+bool Matcher::wants_body(const FlowStatePointer& flow, const HttpTransaction& transaction, Direction direction) const {
+  if (flow == nullptr || flow->passed) return false;
+  TransactionState* open = flow->find_transaction(transaction.id);
+  if (open == nullptr) return false;
+  const TransactionSide& side = open->sides[static_cast<size_t>(index(direction))];
+  return side.retain && !side.done;
+}
+
 std::span<const RuleHit> Matcher::http_message_end(const Packet& packet, const DecodedPacket& decoded,
                                                    const FlowFacts& facts, FlowStatePointer& flow,
                                                    const HttpTransaction& transaction, Direction direction) {

@@ -66,6 +66,8 @@ class Matcher {
   std::span<const RuleHit> http_body(const Packet& packet, const DecodedPacket& decoded, const FlowFacts& facts,
                                      FlowStatePointer& flow, const HttpTransaction& transaction, Direction direction,
                                      std::span<const uint8_t> bytes);
+  // Whether anybody still waits for more of this body: what is not wanted need not be decoded or handed over.
+  bool wants_body(const FlowStatePointer& flow, const HttpTransaction& transaction, Direction direction) const;
   // One direction's message is complete (body included).
   std::span<const RuleHit> http_message_end(const Packet& packet, const DecodedPacket& decoded, const FlowFacts& facts,
                                             FlowStatePointer& flow, const HttpTransaction& transaction,

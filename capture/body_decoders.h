@@ -1,0 +1,37 @@
+// Decoders of content codings, lent to the HTTP bodies that the rules still want to see, and kept for the next ones.
+//
+// One per pipeline. Bounded: kLentMax at a time (some 40 KiB each); a body that gets none is inspected as it was sent,
+// which is counted. Outlives the flows that hold decoders.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "reassembly/body_decoder.h"
+
+namespace gatetape {
+
+class BodyDecoders {
+ public:
+  static constexpr size_t kLentMax = 1024;
+
+  struct GiveBack {
+    BodyDecoders* owner = nullptr;
+    void operator()(BodyDecoder* decoder) const { owner->give_back(decoder); }
+  };
+  using Pointer = std::unique_ptr<BodyDecoder, GiveBack>;
+
+  // For the body behind this head; null when it has no coding that can be removed, or all decoders are lent.
+  Pointer lend(const HttpHead& head);
+  uint64_t refused() const { return refused_; }
+
+ private:
+  void give_back(BodyDecoder* decoder);
+
+  std::vector<std::unique_ptr<BodyDecoder>> free_;
+  size_t lent_ = 0;
+  uint64_t refused_ = 0;
+};
+
+}  // namespace gatetape
