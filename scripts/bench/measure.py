@@ -1,6 +1,7 @@
 """Runs gatetape and zstd on chosen CPUs, several times in turn, and keeps every figure."""
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -31,6 +32,11 @@ def read_through(path):
             pass
 
 
+def children_cpu_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def directory_bytes(directory):
     return sum(path.stat().st_size for path in Path(directory).rglob("*") if path.is_file())
 
@@ -40,6 +46,7 @@ class Bench:
         self.gatetape, self.scratch, self.runs, self.timeout = str(gatetape), Path(scratch), runs, timeout
         self.cpus = sorted(os.sched_getaffinity(0))
         self.raw = []  # one entry per run, in the order they were made
+        self.cpu_seconds = 0.0  # of the last run: much less than its wall time means that the machine was busy otherwise
         self.scratch.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -53,10 +60,11 @@ class Bench:
     def run(self, command, cpus=1, stdin=None, expect=(0,)):
         """Runs a command on the first `cpus` CPUs; returns wall seconds."""
         pinned = ["taskset", "-c", ",".join(map(str, self.cpus[:cpus])), *map(str, command)]
-        start = time.monotonic()
+        start, cpu_before = time.monotonic(), children_cpu_seconds()
         done = subprocess.run(pinned, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                               timeout=self.timeout, check=False)
         seconds = time.monotonic() - start
+        self.cpu_seconds = children_cpu_seconds() - cpu_before
         if done.returncode not in expect:
             raise Failed(f"{' '.join(map(str, command))}: exit code {done.returncode}: "
                          f"{done.stderr.decode(errors='replace').strip()[-500:]}")
@@ -64,7 +72,7 @@ class Bench:
 
     def zstd(self, capture):
         seconds = self.run(["zstd", "-1", "--long=27", "--single-thread", "-q", "-c", capture])
-        self.raw.append({"what": "zstd", "input": str(capture), "seconds": seconds})
+        self.raw.append({"what": "zstd", "input": str(capture), "seconds": seconds, "cpu_seconds": self.cpu_seconds})
         return seconds
 
     def run_gatetape(self, what, arguments, cpus=1, stdin=None):
@@ -75,7 +83,7 @@ class Bench:
         wall = self.run(command, cpus, stdin)
         summary = json.loads(summary_file.read_text())
         self.raw.append({"what": what, "arguments": [str(word) for word in arguments], "cpus": cpus, "wall_seconds": wall,
-                         "summary": summary})
+                         "cpu_seconds": self.cpu_seconds, "summary": summary})
         dropped = sum(summary["account"]["dropped"].values())
         if dropped or not summary["account"]["balances"]:
             raise Failed(f"{what}: {dropped} packets dropped, balances: {summary['account']['balances']}")
