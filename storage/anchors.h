@@ -9,15 +9,17 @@
 
 namespace gatetape {
 
-inline constexpr uint32_t kAnchorGapBytes = 32;  // least distance between anchors: bounds the work on runs of one byte
-
 class AnchorFinder {
  public:
   // One place in 2^density_bits, on average, is an anchor. The seed keeps traffic from being made to have none, or
   // only, anchors.
   AnchorFinder(uint64_t seed, int density_bits);
-  // Appends the anchors of `bytes` to `anchors`, rising; each has at least `room` bytes from there to the end.
-  void find(std::span<const uint8_t> bytes, size_t room, std::vector<uint32_t>& anchors) const;
+  // Appends the anchors in [begin, end) of `bytes` to `anchors`, rising and kGapBytes apart; each has at least
+  // kRoomBytes from there to the end of `bytes`.
+  void find(std::span<const uint8_t> bytes, size_t begin, size_t end, std::vector<uint32_t>& anchors) const;
+
+  static constexpr size_t kGapBytes = 32;   // bounds the work on runs of one byte
+  static constexpr size_t kRoomBytes = 64;  // what is read at a time may go so far beyond the place
 
  private:
   // The hash of byte k of four is tables[k][0][low nibble] ^ tables[k][1][high nibble]; that of the four their

@@ -93,23 +93,24 @@ void FrameBuilder::summarise(FrameHeader& header) const {
   }
 }
 
-// Payloads one after another, lane by lane.
-void FrameBuilder::gather_payload() {
+// Payloads one after another, lane by lane; returns how many bytes.
+size_t FrameBuilder::gather_payload() {
   thread_local std::vector<uint32_t> next;
   next.assign(ordered_lanes_.size() + 1, 0);
   for (const PacketRow& row : rows_) next[row.lane + 1]++;
   std::partial_sum(next.begin(), next.end(), next.begin());
   by_lane_.resize(rows_.size());
   for (uint32_t i = 0; i < rows_.size(); i++) by_lane_[next[rows_[i].lane]++] = i;
-  stream_.resize(captured_bytes_);
   size_t size = 0;
+  for (const PacketRow& row : rows_) size += row.payload_length();
+  uint8_t* to = repeat_finder_.begin_frame(size).data();
   for (const uint32_t i : by_lane_) {
     const PacketRow& row = rows_[i];
-    if (row.payload_length() == 0) continue;
-    std::memcpy(stream_.data() + size, buffer_.data() + row.offset + row.layout.length, row.payload_length());
-    size += row.payload_length();
+    if (row.payload_length() != 0)
+      std::memcpy(to, buffer_.data() + row.offset + row.layout.length, row.payload_length());
+    to += row.payload_length();
   }
-  stream_.resize(size);
+  return size;
 }
 
 // FORMAT.md, hash tree. The leaves' messages stand in one arena; payload hashes are written into it first.
@@ -143,12 +144,13 @@ Sha256Digest FrameBuilder::root(uint32_t number) {
       arena.bytes(bytes, row.captured_length);
     } else {
       arena.bytes(bytes, row.layout.length);
-      payloads.push_back({stream_at, stream_at + row.payload_length(), arena.reserve(sizeof(Sha256Digest))});
+      payloads.push_back({stream_at, stream_at + row.payload_length(), bytes + row.layout.length,
+                          arena.reserve(sizeof(Sha256Digest))});
       arena.commit(sizeof(Sha256Digest));
     }
     stream_at += row.payload_length();
   }
-  payload_hashes_.hash(payloads, stream_, operations_, repeat_finder_.literal_position());
+  payload_hashes_.hash(payloads, operations_, repeat_finder_.literal_position());
   jobs.resize(rows_.size());
   leaves.resize(rows_.size());
   size_t end = arena.size();
@@ -190,9 +192,8 @@ void FrameBuilder::close(FrameHeader& header, ByteSink& out) {
   GT_CHECK(!empty());
   order_lanes();
   summarise(header);
-  gather_payload();
-  const auto literals = repeat_finder_.split(stream_, operations_);
-  header.payload_bytes = static_cast<uint32_t>(stream_.size());
+  header.payload_bytes = static_cast<uint32_t>(gather_payload());
+  const auto literals = repeat_finder_.split(operations_);
   header.literal_position = repeat_finder_.literal_position();
   header.root = root(header.number);
 

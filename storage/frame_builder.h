@@ -46,7 +46,7 @@ class FrameBuilder {
  private:
   void order_lanes();
   void summarise(FrameHeader& header) const;
-  void gather_payload();
+  size_t gather_payload();
   Sha256Digest root(uint32_t number);
   void append_section(FrameHeader& header, SectionType type, std::span<const uint8_t> raw, bool try_compressing,
                       ByteSink& out);
@@ -68,7 +68,6 @@ class FrameBuilder {
   std::vector<Lane> ordered_lanes_;
   std::vector<uint16_t> reverse_of_;
   std::vector<uint32_t> by_lane_;  // rows in the order of payload
-  std::vector<uint8_t> stream_;
   std::vector<PayloadOperation> operations_;
   ByteSink section_;
 };

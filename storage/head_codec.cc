@@ -29,16 +29,17 @@ void put32(uint8_t* p, uint32_t v) {
 
 // Sum of 16-bit words as they lie in memory, not folded (RFC 1071 section 2: byte order does not matter to it).
 uint64_t sum_words(const uint8_t* p, size_t n) {
-  uint64_t sum = 0;
+  uint64_t sum = 0, carries = 0;
   size_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    uint32_t v;
-    std::memcpy(&v, p + i, 4);
-    sum += v;
+  for (; i + 8 <= n; i += 8) {
+    uint64_t v;
+    std::memcpy(&v, p + i, 8);
+    carries += __builtin_add_overflow(sum, v, &sum);
   }
-  uint32_t rest = 0;
+  uint64_t rest = 0;
   if (i < n) std::memcpy(&rest, p + i, n - i);
-  return sum + rest;
+  carries += __builtin_add_overflow(sum, rest, &sum);
+  return (sum & 0xffffffff) + (sum >> 32) + carries;  // a carry out of 64 bits counts one, as out of 16
 }
 
 uint16_t fold(uint64_t sum) {

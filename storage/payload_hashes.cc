@@ -18,8 +18,8 @@ PayloadHashes::Entry& PayloadHashes::entry_for(uint64_t position, uint32_t lengt
   return entries_[(mixed >> 20) & (entries_.size() - 1)];
 }
 
-void PayloadHashes::hash(std::span<const Payload> payloads, std::span<const uint8_t> stream,
-                         std::span<const PayloadOperation> operations, uint64_t literal_position) {
+void PayloadHashes::hash(std::span<const Payload> payloads, std::span<const PayloadOperation> operations,
+                         uint64_t literal_position) {
   jobs_.clear();
   unknown_.clear();
   // The pieces of the stream, walked beside the payloads: [begin, end) lies at `position` among the literals.
@@ -52,7 +52,7 @@ void PayloadHashes::hash(std::span<const Payload> payloads, std::span<const uint
         continue;
       }
     }
-    jobs_.push_back({stream.data() + payload.begin, length, payload.digest});
+    jobs_.push_back({payload.data, length, payload.digest});
     unknown_.push_back({entry, at, length, payload.digest});
   }
   sha256(jobs_);

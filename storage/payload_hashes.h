@@ -21,11 +21,11 @@ class PayloadHashes {
 
   struct Payload {
     uint32_t begin, end;  // in the frame's payload stream
-    uint8_t* digest;      // where the hash goes
+    const uint8_t* data;
+    uint8_t* digest;  // where the hash goes
   };
   // Payloads rising and apart; `operations` make up the stream, its first literal is at `literal_position`.
-  void hash(std::span<const Payload> payloads, std::span<const uint8_t> stream,
-            std::span<const PayloadOperation> operations, uint64_t literal_position);
+  void hash(std::span<const Payload> payloads, std::span<const PayloadOperation> operations, uint64_t literal_position);
 
  private:
   struct Entry {

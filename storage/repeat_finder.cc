@@ -17,18 +17,22 @@ constexpr int kAnchorDensityBits = 6;
 constexpr uint32_t kKeyBytes = 32;       // hashed at an anchor
 constexpr uint32_t kMatchBytesMin = 64;  // a shorter repeat costs more than it saves
 constexpr uint32_t kPendingBytesMax =
-    16 << 10;                     // literals are appended at least this often, so that a frame can refer to itself
-constexpr size_t kLookahead = 8;  // anchors whose table lines are fetched in advance
+    16 << 10;                              // literals are appended at least this often: a frame can refer to itself
+constexpr uint32_t kChunkBytes = 2 << 10;  // looked through at a time; a long repeat saves looking through the rest
 constexpr int kTagBits = 24, kPositionBits = 40;
 constexpr uint64_t kPositionMask = (uint64_t{1} << kPositionBits) - 1;
+
+uint32_t equal_bytes(const uint8_t* a, const uint8_t* b) {
+  const __m128i left = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
+  const __m128i right = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
+  return static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(left, right)));
+}
 
 // How many bytes are equal from a and b onwards, at most n.
 uint32_t equal_forwards(const uint8_t* a, const uint8_t* b, size_t n) {
   size_t i = 0;
   for (; i + 16 <= n; i += 16) {
-    const __m128i left = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a + i));
-    const __m128i right = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b + i));
-    const auto equal = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(left, right)));
+    const uint32_t equal = equal_bytes(a + i, b + i);
     if (equal != 0xffff) return static_cast<uint32_t>(i) + static_cast<uint32_t>(std::countr_one(equal));
   }
   while (i < n && a[i] == b[i]) i++;
@@ -37,9 +41,13 @@ uint32_t equal_forwards(const uint8_t* a, const uint8_t* b, size_t n) {
 
 // How many bytes are equal before a and b, at most n.
 uint32_t equal_backwards(const uint8_t* a, const uint8_t* b, size_t n) {
-  uint32_t i = 0;
-  while (i < n && a[-1 - static_cast<ptrdiff_t>(i)] == b[-1 - static_cast<ptrdiff_t>(i)]) i++;
-  return i;
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    const uint32_t equal = equal_bytes(a - i - 16, b - i - 16);
+    if (equal != 0xffff) return static_cast<uint32_t>(i) + static_cast<uint32_t>(std::countl_one(equal << 16));
+  }
+  while (i < n && *(a - i - 1) == *(b - i - 1)) i++;
+  return static_cast<uint32_t>(i);
 }
 
 }  // namespace
@@ -55,17 +63,8 @@ void encode_operations(std::span<const PayloadOperation> operations, ByteSink& o
   }
 }
 
-// The state of one split().
-struct RepeatFinder::Cursor {
-  std::span<const uint8_t> stream;
-  uint32_t pending = 0;     // the stream from here on is not yet in any operation ...
-  uint32_t literals = 0;    // ... but this many literals before it have been appended since the last reference
-  size_t first_anchor = 0;  // of those not yet in the table
-};
-
 RepeatFinder::RepeatFinder(size_t memory_bytes, uint64_t seed)
     : seed_(seed), anchor_finder_(seed ^ 0x9e3779b97f4a7c15u, kAnchorDensityBits) {
-  // Literals, and eight bytes for each anchor in them at no more than three quarters full.
   capacity_ = memory_bytes < kMemoryBytesMin ? 0 : memory_bytes / 8 * 7 / kFrameBytesMax * kFrameBytesMax;
   memory_ = LazyMemory<uint8_t>(std::max(capacity_, kFrameBytesMax));
   if (capacity_ == 0) return;
@@ -78,29 +77,26 @@ void RepeatFinder::start_segment() {
   table_.clear();
 }
 
-// Literals that may still be compared with: those that this frame's cannot overwrite.
+// Literals that may still be compared with: those that this frame cannot overwrite.
 uint64_t RepeatFinder::oldest_position() const {
   const uint64_t reach = capacity_ - kFrameBytesMax;
   return frame_begin_ > reach ? frame_begin_ - reach : 0;
 }
 
-void RepeatFinder::begin_frame(size_t stream_bytes) {
+std::span<uint8_t> RepeatFinder::begin_frame(size_t stream_bytes) {
   GT_CHECK(stream_bytes <= kFrameBytesMax);
   frame_begin_ = end_;
-  if (capacity_ == 0) return;
-  if (end_ % capacity_ + stream_bytes > capacity_) {
+  if (capacity_ != 0 && end_ % capacity_ + stream_bytes > capacity_) {
     gap_begin_ = end_;
     gap_end_ = frame_begin_ = end_ = (end_ / capacity_ + 1) * capacity_;
   }
+  stream_ = {at(frame_begin_), stream_bytes};
+  return stream_;
 }
 
-uint64_t RepeatFinder::key_at(const uint8_t* at) const {
-  return XXH3_64bits_withSeed(at, kKeyBytes, seed_);
-}
-
-bool RepeatFinder::match_at(const Cursor& cursor, uint32_t anchor, uint64_t key, Match& match) const {
-  const uint64_t entry = table_[key & table_mask_];
-  if (entry >> kPositionBits != key >> (64 - kTagBits) || (entry & kPositionMask) == 0) return false;
+bool RepeatFinder::match_at(const Cursor& cursor, const Anchor& anchor, Match& match) const {
+  const uint64_t entry = table_[anchor.key & table_mask_];
+  if (entry >> kPositionBits != anchor.key >> (64 - kTagBits) || (entry & kPositionMask) == 0) return false;
   const uint64_t candidate = (entry & kPositionMask) - 1;
   uint64_t first = oldest_position(), last = end_;  // the candidate's surroundings, without the gap
   if (candidate >= gap_end_) {
@@ -109,61 +105,76 @@ bool RepeatFinder::match_at(const Cursor& cursor, uint32_t anchor, uint64_t key,
     last = gap_begin_;
   }
   if (candidate < first || candidate + kKeyBytes > last) return false;
-  const uint8_t* here = cursor.stream.data() + anchor;
+  const uint8_t* here = stream_.data() + anchor.at;
   const uint32_t forwards =
-      equal_forwards(here, at(candidate), std::min<size_t>(cursor.stream.size() - anchor, last - candidate));
+      equal_forwards(here, at(candidate), std::min<size_t>(stream_.size() - anchor.at, last - candidate));
   if (forwards < kKeyBytes) return false;
   const uint32_t backwards =
-      equal_backwards(here, at(candidate), std::min<size_t>(anchor - cursor.pending, candidate - first));
-  match = {candidate - backwards, anchor - backwards, anchor + forwards};
+      equal_backwards(here, at(candidate), std::min<size_t>(anchor.at - cursor.pending, candidate - first));
+  match = {candidate - backwards, anchor.at - backwards, anchor.at + forwards};
   return forwards + backwards >= kMatchBytesMin;
 }
 
-// Appends the stream up to `until` to the literals, and their anchors to the table.
+void RepeatFinder::remember(const Anchor& anchor, const Cursor& cursor) {
+  const uint64_t position = end_ + (anchor.at - cursor.pending);
+  table_[anchor.key & table_mask_] =
+      (anchor.key >> (64 - kTagBits) << kPositionBits) | ((position + 1) & kPositionMask);
+}
+
+// Appends the stream up to `until` to the literals, and the anchors in it to the table.
 void RepeatFinder::append_literals(Cursor& cursor, uint32_t until) {
-  const uint32_t n = until - cursor.pending;
-  if (n == 0) return;
-  std::memcpy(memory_.data() + (capacity_ == 0 ? end_ - frame_begin_ : end_ % capacity_),
-              cursor.stream.data() + cursor.pending, n);
-  for (; cursor.first_anchor < anchors_.size() && anchors_[cursor.first_anchor] + kKeyBytes <= until;
-       cursor.first_anchor++) {
-    const uint32_t anchor = anchors_[cursor.first_anchor];
-    if (anchor < cursor.pending) continue;  // inside a reference
-    const uint64_t key = keys_[cursor.first_anchor];
-    const uint64_t position = end_ + (anchor - cursor.pending);
-    table_[key & table_mask_] = (key >> (64 - kTagBits) << kPositionBits) | ((position + 1) & kPositionMask);
+  for (const Anchor& anchor : waiting_) {
+    if (anchor.at >= cursor.pending && anchor.at + kKeyBytes <= until) remember(anchor, cursor);
   }
+  waiting_.clear();
+  const uint32_t n = until - cursor.pending;
+  uint8_t* to = at(end_);
+  if (n != 0 && to != stream_.data() + cursor.pending) std::memmove(to, stream_.data() + cursor.pending, n);
   end_ += n;
   cursor.literals += n;
   cursor.pending = until;
 }
 
-std::span<const uint8_t> RepeatFinder::split(std::span<const uint8_t> stream,
-                                             std::vector<PayloadOperation>& operations) {
-  begin_frame(stream.size());
-  operations.clear();
+// Looks through [begin, end) of the stream; returns where to go on.
+uint32_t RepeatFinder::split_chunk(Cursor& cursor, uint32_t begin, uint32_t end,
+                                   std::vector<PayloadOperation>& operations) {
+  places_.clear();
   anchors_.clear();
-  if (capacity_ != 0) anchor_finder_.find(stream, kKeyBytes, anchors_);
-  keys_.resize(anchors_.size());
-  Cursor cursor{stream};
-  size_t fetched = 0;
-  for (size_t i = 0; i < anchors_.size(); i++) {
-    for (; fetched < std::min(i + kLookahead, anchors_.size()); fetched++) {
-      keys_[fetched] = key_at(stream.data() + anchors_[fetched]);
-      __builtin_prefetch(&table_[keys_[fetched] & table_mask_], 1);
-    }
-    if (anchors_[i] < cursor.pending) continue;
-    if (anchors_[i] - cursor.pending > kPendingBytesMax) append_literals(cursor, anchors_[i]);
+  anchor_finder_.find(stream_, begin, end, places_);
+  for (const uint32_t place : places_) {
+    anchors_.push_back({place, XXH3_64bits_withSeed(stream_.data() + place, kKeyBytes, seed_)});
+    __builtin_prefetch(&table_[anchors_.back().key & table_mask_], 1);
+  }
+  for (const Anchor& anchor : anchors_) {
+    if (anchor.at < cursor.pending) continue;
     Match match;
-    if (!match_at(cursor, anchors_[i], keys_[i], match)) continue;
+    if (!match_at(cursor, anchor, match)) {
+      waiting_.push_back(anchor);
+      continue;
+    }
     append_literals(cursor, match.begin);
     operations.push_back({cursor.literals, match.end - match.begin, match.position});
     cursor.literals = 0;
     cursor.pending = match.end;
+    if (match.end >= end) return match.end;
   }
-  append_literals(cursor, static_cast<uint32_t>(stream.size()));
+  if (end - cursor.pending > kPendingBytesMax) append_literals(cursor, end);
+  return end;
+}
+
+std::span<const uint8_t> RepeatFinder::split(std::vector<PayloadOperation>& operations) {
+  operations.clear();
+  waiting_.clear();
+  Cursor cursor;
+  const auto size = static_cast<uint32_t>(stream_.size());
+  if (capacity_ != 0) {
+    for (uint32_t begin = 0; begin < size;) {
+      begin = split_chunk(cursor, begin, std::min(begin + kChunkBytes, size), operations);
+    }
+  }
+  append_literals(cursor, size);
   if (cursor.literals != 0) operations.push_back({cursor.literals, 0, 0});
-  return {capacity_ == 0 ? memory_.data() : at(frame_begin_), end_ - frame_begin_};
+  return {at(frame_begin_), end_ - frame_begin_};
 }
 
 }  // namespace gatetape

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "common/check.h"
+#include "storage/sha256_wide.h"
 
 namespace gatetape {
 namespace {
@@ -107,8 +108,9 @@ __attribute__((target("sha,sse4.1"))) void compress(Lane* const* lanes, size_t b
 #pragma GCC unroll 3
     for (int i = 0; i < 12; i += 4) {
       GT_FOUR_ROUNDS(i, a)
-      GT_SCHEDULE(a, b, c, d) GT_FOUR_ROUNDS(i + 1, b) GT_SCHEDULE(b, c, d, a) GT_FOUR_ROUNDS(i + 2, c)
-          GT_SCHEDULE(c, d, a, b) GT_FOUR_ROUNDS(i + 3, d) GT_SCHEDULE(d, a, b, c)
+      GT_SCHEDULE(a, b, c, d)
+      GT_FOUR_ROUNDS(i + 1, b) GT_SCHEDULE(b, c, d, a) GT_FOUR_ROUNDS(i + 2, c) GT_SCHEDULE(c, d, a, b)
+          GT_FOUR_ROUNDS(i + 3, d) GT_SCHEDULE(d, a, b, c)
     }
     GT_FOUR_ROUNDS(12, a)
     GT_FOUR_ROUNDS(13, b) GT_FOUR_ROUNDS(14, c) GT_FOUR_ROUNDS(15, d) for (int l = 0; l < kLanes; l++) {
@@ -163,7 +165,9 @@ void hash_with_openssl(std::span<const Sha256Job> jobs) {
 }  // namespace
 
 void sha256(std::span<const Sha256Job> jobs) {
+  static const bool wide = cpu_has_wide_sha256();
   static const bool has_sha = cpu_has_sha();
+  if (wide && jobs.size() >= kWideSha256JobsMin) return sha256_wide(jobs);
   has_sha ? hash_with_sha_instructions(jobs) : hash_with_openssl(jobs);
 }
 
