@@ -136,7 +136,7 @@ def run_case(gatetape, case):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gatetape", default=str(ROOT / "build" / "cli" / "gatetape"))
+    parser.add_argument("--gatetape", default=str(ROOT / "build" / "gatetape"))
     parser.add_argument("--shared", help="the folder that holds conformance/ (else $GATETAPE_SHARED, else ../shared)")
     parser.add_argument("--group", action="append", help="only these groups, as in --group G1 --group G2")
     parser.add_argument("--case", help="only cases whose name contains this")
