@@ -101,9 +101,15 @@ class FlowTable {
 
   // Computed once per packet and passed to the calls below. Keyed by the seed.
   uint64_t hash(const FlowKey& key) const;
-  // For a burst: prefetch() for each packet, then prefetch_flow() for each, then look them up.
+  // For a burst, each step over all its packets: prefetch(), then prefetch_flow(), then, if the State leads on to other
+  // memory, likely() and prefetch that; then look the flows up. With a million flows every step is a cache miss saved.
   void prefetch(uint64_t hash) const { index_.prefetch(hash); }
   void prefetch_flow(uint64_t hash) const;
+  // The flow that has this hash, almost certainly: its key is not compared. nullptr when there is none.
+  const Entry* likely(uint64_t hash) const {
+    const uint32_t slot = index_.likely_slot(hash);
+    return slot == kNone ? nullptr : &entries_[slot];
+  }
 
   Entry* find(const FlowKey& key, uint64_t hash) const;
   // The flow of this key; `created` says that it began now: the caller then sets client_is_high. When the table is
@@ -193,10 +199,9 @@ uint64_t FlowTable<State>::hash(const FlowKey& key) const {
 
 template <class State>
 void FlowTable<State>::prefetch_flow(uint64_t hash) const {
-  const uint32_t slot = index_.likely_slot(hash);
-  if (slot == kNone) return;
-  const char* line = reinterpret_cast<const char*>(&entries_[slot]);
-  constexpr size_t kLinesMax = 5;
+  const char* line = reinterpret_cast<const char*>(likely(hash));
+  if (line == nullptr) return;
+  constexpr size_t kLinesMax = 9;  // State's rare parts should lie behind
   for (size_t i = 0; i < std::min(kLinesMax, sizeof(Entry) / 64); ++i) __builtin_prefetch(line + 64 * i, 1);
 }
 

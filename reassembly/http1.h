@@ -69,10 +69,7 @@ struct Http1Side {
 // One connection's HTTP state. Owned by its flow; destroyed before the pool of its parser.
 class Http1Connection {
  public:
-  // `midstream`: the beginning was not seen; both sides search for a start line first.
-  explicit Http1Connection(bool midstream = false) {
-    if (midstream) sides_[0].state = sides_[1].state = Http1Side::State::kSearch;
-  }
+  Http1Connection() = default;
   ~Http1Connection();
   Http1Connection(const Http1Connection&) = delete;
   Http1Connection& operator=(const Http1Connection&) = delete;
@@ -80,7 +77,15 @@ class Http1Connection {
   bool tunnel() const {
     return sides_[0].state == Http1Side::State::kTunnel && sides_[1].state == Http1Side::State::kTunnel;
   }
+  // The beginning was not seen: both sides search for a start line. Before the first consume().
+  void set_midstream() { sides_[0].state = sides_[1].state = Http1Side::State::kSearch; }
   uint32_t outstanding() const { return outstanding_; }
+  // Fetches what consume() will need of the transactions being read. For a burst, before the first consume().
+  void prefetch() const {
+    if (oldest_ == nullptr) return;
+    __builtin_prefetch(&oldest_->body_length, 1);
+    __builtin_prefetch(&oldest_->request_done, 1);
+  }
   uint64_t transactions() const { return next_id_; }  // begun so far
 
  private:

@@ -62,7 +62,8 @@ std::map<uint64_t, std::string> run(const uint8_t* data, size_t size, size_t pie
   Http1Parser parser(pool, options);
   Sink sink;
   {
-    Http1Connection connection(mode & 1);
+    Http1Connection connection;
+    if (mode & 1) connection.set_midstream();
     const Packet packet;
     // Kind, length, bytes.
     while (reader.remaining() >= 2) {

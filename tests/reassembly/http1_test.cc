@@ -46,7 +46,8 @@ std::string run(const std::vector<Step>& steps, const Http1Options& options, boo
   Http1Parser parser(pool, options);
   HttpLog log;
   {
-    Http1Connection connection(midstream);
+    Http1Connection connection;
+    if (midstream) connection.set_midstream();
     const Packet packet;
     for (const Step& step : steps) {
       const Direction direction = std::string_view(">([").find(step.kind) != std::string_view::npos ? kClient : kServer;

@@ -2,9 +2,6 @@
 // one does beyond that is in capture/pipeline.h.
 #pragma once
 
-#include <memory>
-#include <optional>
-
 #include "common/decode.h"
 #include "reassembly/app_protocol.h"
 #include "reassembly/flow_table.h"
@@ -50,6 +47,10 @@ class TrafficPath {
       if (decoded[i].has_transport && !decoded[i].is_fragment) table_.prefetch_flow(hashes[i]);
     }
     for (size_t i = 0; i < count; ++i) {
+      if (!decoded[i].has_transport || decoded[i].is_fragment) continue;
+      if (const Entry* flow = table_.likely(hashes[i])) flow->state.http.prefetch();
+    }
+    for (size_t i = 0; i < count; ++i) {
       if (decoded[i].has_transport && !decoded[i].is_fragment) {
         look_up(packets[i], decoded[i], keys[i], hashes[i], reversed[i]);
       }
@@ -65,8 +66,8 @@ class TrafficPath {
  private:
   struct State {
     TcpConnection tcp;
+    Http1Connection http;
     AppProtocolDetector detector;
-    std::unique_ptr<Http1Connection> http;
   };
   using Entry = Flow<State>;
 
@@ -77,25 +78,26 @@ class TrafficPath {
 
     void on_stream_bytes(Direction direction, std::span<const uint8_t> bytes, uint64_t) {
       State& state = flow.state;
-      if (!state.http) {
-        if (state.detector.decided() || !state.detector.look(direction, bytes)) return;
-        if (state.detector.protocol() != AppProtocol::kHttp1 || state.detector.reversed()) return;
-        state.http = std::make_unique<Http1Connection>(state.tcp.midstream());
+      if (!state.detector.decided() && state.detector.look(direction, bytes) && speaks_http()) {
+        if (state.tcp.midstream()) state.http.set_midstream();
         for (const Direction d : {Direction::kToServer, Direction::kToClient}) {
-          path.http_.consume(*state.http, d, state.detector.held(d), packet, path.sink_);
+          path.http_.consume(state.http, d, state.detector.held(d), packet, path.sink_);
         }
       }
-      path.http_.consume(*state.http, direction, bytes, packet, path.sink_);
+      if (speaks_http()) path.http_.consume(state.http, direction, bytes, packet, path.sink_);
     }
     void on_stream_gap(Direction direction, uint64_t length) {
-      if (flow.state.http) {
-        path.http_.gap(*flow.state.http, direction, length, packet, path.sink_);
+      if (speaks_http()) {
+        path.http_.gap(flow.state.http, direction, length, packet, path.sink_);
       } else {
         flow.state.detector.set_midstream();
       }
     }
     void on_stream_end(Direction direction) {
-      if (flow.state.http) path.http_.end_stream(*flow.state.http, direction, path.sink_);
+      if (speaks_http()) path.http_.end_stream(flow.state.http, direction, path.sink_);
+    }
+    bool speaks_http() const {
+      return flow.state.detector.protocol() == AppProtocol::kHttp1 && !flow.state.detector.reversed();
     }
   };
 
@@ -104,7 +106,7 @@ class TrafficPath {
       const Packet none;
       StreamSink sink{*this, flow, none};
       tcp_.finish(flow.state.tcp, sink);
-      if (flow.state.http) http_.finish(*flow.state.http, sink_);
+      http_.finish(flow.state.http, sink_);
     };
   }
 
