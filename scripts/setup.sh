@@ -11,7 +11,7 @@ build_packages=(build-essential meson ninja-build pkgconf
   libssl-dev libfmt-dev libsimdjson-dev libexpected-dev libxxhash-dev)
 # The ingress that the demo and the live tests make and watch, and the tools their results are compared with.
 demo_packages=(nginx-light wrk curl tcpdump tshark ethtool iproute2 openssl zstd jq python3)
-check_packages=(clang-format shellcheck)
+check_packages=(git clang-format shellcheck)
 developer_packages=(ccache clang libclang-rt-14-dev linux-perf)
 
 case "${1:-}" in
