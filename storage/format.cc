@@ -345,6 +345,10 @@ std::string segment_file_name(const SegmentHeader& header) {
   return fmt::format("{:012}-w{:03}-{}.gtp", header.sequence, header.worker, to_string(header.retention));
 }
 
+std::string stream_name(const std::string& file_name) {
+  return file_name.substr(13);
+}
+
 bool parse_segment_file_name(std::string_view name, uint64_t& sequence, SegmentKind& kind) {
   if (name.size() < 12 + 5 || name[12] != '-') return false;
   if (name.ends_with(".gtp")) {

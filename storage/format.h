@@ -17,7 +17,6 @@
 namespace gatetape {
 
 inline constexpr uint16_t kFormatMajor = 1, kFormatMinor = 0;
-inline constexpr uint32_t kPacketBytesMax = 262144;        // captured
 inline constexpr uint32_t kFramePacketsMax = 16384;        // that we write; readers accept any u16
 inline constexpr uint32_t kFrameCapturedBytes = 1u << 20;  // closes a frame; one packet may exceed it
 inline constexpr uint32_t kHeadBytesMax = 1024;
@@ -162,6 +161,8 @@ Sha256Digest segment_root(const Uuid& uuid, const Sha256Digest& previous, std::v
 
 const char* to_string(RetentionClass retention);  // "full", "cut", "headers", "pinned"
 std::string segment_file_name(const SegmentHeader& header);
+// What names the stream: a segment's file name without its sequence number. Precondition: it is one.
+std::string stream_name(const std::string& file_name);
 // The sequence number in a segment file's name; nothing if it is not one.
 bool parse_segment_file_name(std::string_view name, uint64_t& sequence, SegmentKind& kind);
 

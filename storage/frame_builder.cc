@@ -27,7 +27,7 @@ FrameBuilder::FrameBuilder(size_t reference_memory_bytes, int compression_level)
     : compressor_(compression_level),
       repeat_finder_(reference_memory_bytes - reference_memory_bytes / kHashMemoryShare, random_seed()),
       payload_hashes_(reference_memory_bytes),
-      buffer_(kFrameCapturedBytes + kPacketBytesMax),
+      buffer_(kFrameCapturedBytes + kStoredPacketBytesMax),
       lanes_(kFramePacketsMax, random_seed()) {
   rows_.reserve(kFramePacketsMax);
 }
@@ -39,7 +39,7 @@ void FrameBuilder::start_segment(const Uuid& uuid) {
 }
 
 void FrameBuilder::add(const Packet& packet, const DecodedPacket& decoded, uint64_t flow_id) {
-  GT_CHECK(has_room(packet.captured_length) && packet.captured_length <= kPacketBytesMax);
+  GT_CHECK(has_room(packet.captured_length) && packet.captured_length <= kStoredPacketBytesMax);
   PacketRow& row = rows_.emplace_back();
   row.ordinal = packet.ordinal;
   row.timestamp_ns = packet.timestamp_ns;

@@ -34,7 +34,7 @@ class FrameBuilder {
     return rows_.empty() ||
            (captured_bytes_ + captured_length <= kFrameCapturedBytes && rows_.size() < kFramePacketsMax);
   }
-  // Precondition: has_room(), captured_length <= kPacketBytesMax.
+  // Precondition: has_room(), captured_length <= kStoredPacketBytesMax.
   void add(const Packet& packet, const DecodedPacket& decoded, uint64_t flow_id);
 
   // Writes the frame into `out` (replacing what it holds) and fills `header`; the builder is empty afterwards.

@@ -1,14 +1,17 @@
 #include "storage/housekeeper.h"
 
 #include <chrono>
+#include <filesystem>
 
 #include "common/log.h"
 #include "storage/segment_seal.h"
 
 namespace gatetape {
 
-Housekeeper::Housekeeper(Ring& ring, unsigned sync_interval_s, std::function<void()> every_so_often)
-    : ring_(ring), sync_interval_(sync_interval_s), every_so_often_(std::move(every_so_often)) {
+Housekeeper::Housekeeper(Ring& ring, unsigned sync_interval_s) : ring_(ring), sync_interval_(sync_interval_s) {}
+
+void Housekeeper::start(std::function<void()> every_so_often) {
+  every_so_often_ = std::move(every_so_often);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -18,6 +21,7 @@ Housekeeper::~Housekeeper() {
 
 void Housekeeper::opened(std::shared_ptr<SegmentFile> segment) {
   std::lock_guard lock(mutex_);
+  changed_directories_.insert(std::filesystem::path(segment->path()).parent_path().string());
   open_.emplace(segment->header().sequence, std::move(segment));
 }
 
@@ -61,11 +65,14 @@ void Housekeeper::seal(SegmentFile& segment) {
 
 void Housekeeper::sync_open() {
   std::vector<std::shared_ptr<SegmentFile>> segments;
+  std::set<std::string> directories;
   {
     std::lock_guard lock(mutex_);
+    directories.swap(changed_directories_);
     for (const auto& [sequence, segment] : open_) segments.push_back(segment);
   }
   for (const auto& segment : segments) note(segment->sync());
+  for (const std::string& directory : directories) note(sync_directory(directory));
 }
 
 void Housekeeper::run() {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -18,10 +19,11 @@ namespace gatetape {
 
 class Housekeeper {
  public:
-  // `every_so_often` is called about five times a second.
-  Housekeeper(Ring& ring, unsigned sync_interval_s, std::function<void()> every_so_often);
+  Housekeeper(Ring& ring, unsigned sync_interval_s);
   ~Housekeeper();
 
+  // `every_so_often` is called about five times a second, on the housekeeper's thread.
+  void start(std::function<void()> every_so_often);
   // Segments that are written to are synced from time to time, from here ...
   void opened(std::shared_ptr<SegmentFile> segment);
   // ... to here; then they are sealed.
@@ -43,6 +45,7 @@ class Housekeeper {
   bool stopping_ = false;
   std::deque<std::shared_ptr<SegmentFile>> to_seal_;
   std::map<uint64_t, std::shared_ptr<SegmentFile>> open_;  // by sequence number
+  std::set<std::string> changed_directories_;              // since the last sync
   Result<void> first_failure_;
   std::thread thread_;
 };

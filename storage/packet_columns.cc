@@ -136,7 +136,7 @@ bool PacketColumnsReader::decode_lengths(const FrameHeader& header, size_t lanes
     uint32_t& last = last_captured_[row.lane];
     const uint64_t code = captured.varint();
     const uint64_t length = code == 0 ? last : code - 1;
-    if (length > kPacketBytesMax) return false;
+    if (length > kStoredPacketBytesMax) return false;
     last = static_cast<uint32_t>(length);
     row.captured_length = last;
     row.wire_length = last + (has_missing ? static_cast<uint32_t>(missing.varint()) : 0);

@@ -47,7 +47,10 @@ RecordWriter::RecordWriter(std::string directory, SegmentHeader base, uint64_t s
 Result<void> RecordWriter::write(const RecordBatch& batch) {
   std::lock_guard lock(mutex_);
   if (!failure_) return failure_;
+  if (closed_) return fail("{}: the store is closed", directory_);
   if (batch.empty()) return {};
+  if (batch.size_bytes() > kSectionBytesMax - kFrameBytes)
+    return fail("a record batch of {} bytes is too large", batch.size_bytes());
   if (pending_.empty()) pending_since_ = std::chrono::steady_clock::now();
   pending_.bytes(batch.bytes());
   pending_records_ += static_cast<uint32_t>(batch.count());
@@ -125,6 +128,7 @@ Result<void> RecordWriter::flush() {
 Result<void> RecordWriter::close() {
   std::lock_guard lock(mutex_);
   auto flushed = flush();
+  closed_ = true;
   if (segment_ != nullptr) finish_segment();
   return flushed;
 }

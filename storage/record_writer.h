@@ -24,7 +24,7 @@ class RecordWriter : public RecordSink {
   Result<void> write(const RecordBatch& batch) override;
   // Writes out what has waited for half a second.
   Result<void> flush_if_old();
-  // Writes out everything and hands the segment over for sealing.
+  // Writes out everything and hands the segment over for sealing; what comes later is refused.
   Result<void> close();
 
  private:
@@ -47,6 +47,7 @@ class RecordWriter : public RecordSink {
   ByteSink pending_;
   uint32_t pending_records_ = 0;
   std::chrono::steady_clock::time_point pending_since_;
+  bool closed_ = false;
   Result<void> failure_;
 };
 

@@ -18,10 +18,6 @@
 namespace gatetape {
 namespace {
 
-std::string stream_of(const std::string& path) {
-  return std::filesystem::path(path).filename().string().substr(13);
-}
-
 void remove_half_made(const std::string& directory) {
   std::error_code error;
   for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
@@ -55,7 +51,7 @@ Result<ExistingSegments> take_stock(const std::vector<std::string>& directories)
   for (auto file = files->rbegin(); file != files->rend(); ++file) {
     existing.last_sequence = std::max(existing.last_sequence, file->sequence);
     Ring::Segment entry{file->sequence, file->path, 0, file->path.ends_with("-pinned.gtp")};
-    const std::string stream = stream_of(file->path);
+    const std::string stream = stream_name(std::filesystem::path(file->path).filename().string());
     auto opened = SegmentReader::open(file->path, [](const std::string&, uint64_t, const char*) {});
     const bool newest = !existing.tails.contains(stream);
     if (opened && (newest || !(*opened)->sealed())) {

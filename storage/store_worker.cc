@@ -43,20 +43,20 @@ SegmentStream& QueueingStoreWorker::stream_of(RetentionClass retention) {
 void QueueingStoreWorker::add(const Packet& packet, const DecodedPacket& decoded, uint64_t flow_id,
                               RetentionClass retention) {
   SegmentStream& stream = stream_of(retention);
-  if (!stream.frame().has_room(packet.captured_length)) close_frame(stream);
+  if (!stream.frame().has_room(packet.captured_length)) close_frame(stream, options_.may_block);
   if (stream.frame().empty()) stream.opened_ns = now_ns_;
   stream.frame().add(packet, decoded, flow_id);
   added_++;
 }
 
-void QueueingStoreWorker::close_frame(SegmentStream& stream) {
+void QueueingStoreWorker::close_frame(SegmentStream& stream, bool may_wait) {
   // Asked before the work of closing: a frame that is dropped must leave no trace that later frames could refer to.
   ClosedFrame* slot = queue_.free_slot();
   if (shared_.failed.load(std::memory_order_relaxed)) {
     dropped_failed_ += stream.drop_frame();
     return;
   }
-  if (slot == nullptr && !options_.may_block) {
+  if (slot == nullptr && !may_wait) {
     dropped_queue_full_ += stream.drop_frame();
     return;
   }
@@ -77,13 +77,13 @@ void QueueingStoreWorker::tick(int64_t monotonic_ns) {
   for (auto& stream : streams_) {
     if (stream == nullptr || stream->frame().empty()) continue;
     if (stream->opened_ns == 0) stream->opened_ns = monotonic_ns;  // added before the first tick
-    if (monotonic_ns - stream->opened_ns >= kFrameAgeMax_ns) close_frame(*stream);
+    if (monotonic_ns - stream->opened_ns >= kFrameAgeMax_ns) close_frame(*stream, options_.may_block);
   }
 }
 
 void QueueingStoreWorker::flush() {
   for (auto& stream : streams_) {
-    if (stream != nullptr && !stream->frame().empty()) close_frame(*stream);
+    if (stream != nullptr && !stream->frame().empty()) close_frame(*stream, true);
   }
 }
 

@@ -42,7 +42,7 @@ class QueueingStoreWorker : public StoreWorker {
 
  private:
   SegmentStream& stream_of(RetentionClass retention);
-  void close_frame(SegmentStream& stream);
+  void close_frame(SegmentStream& stream, bool may_wait);
 
   Options options_;
   StoreShared& shared_;

@@ -48,7 +48,7 @@ class DirectoryStore : public Store {
   Result<void> close() override;
 
  private:
-  SegmentHeader base_header(const std::string& stream, const ExistingSegments& existing) const;
+  SegmentHeader begin_stream(SegmentHeader header, const ExistingSegments& existing) const;
   void write_frames();  // the writing thread
   bool write_queued();
   Result<void> write(unsigned worker, const ClosedFrame& frame);
@@ -69,16 +69,17 @@ class DirectoryStore : public Store {
   std::unique_ptr<RecordWriter> records_;
   std::unique_ptr<Housekeeper> housekeeper_;
   std::atomic<bool> stopping_{false};
-  bool closed_ = false;
+  std::atomic<bool> closing_{false};
   std::thread writing_thread_;
 };
 
-SegmentHeader DirectoryStore::base_header(const std::string& stream, const ExistingSegments& existing) const {
-  SegmentHeader header;
+// What all segments of a stream of this run have in common, and the newest segment of the stream before it.
+SegmentHeader DirectoryStore::begin_stream(SegmentHeader header, const ExistingSegments& existing) const {
   header.run_uuid = run_uuid_;
   header.run_started_ns = run_started_ns_;
   header.interfaces = options_.interfaces;
-  if (const auto tail = existing.tails.find(stream); tail != existing.tails.end()) {
+  const auto tail = existing.tails.find(stream_name(segment_file_name(header)));
+  if (tail != existing.tails.end()) {
     header.previous_sequence = tail->second.sequence;
     header.previous_root = tail->second.root;
   }
@@ -99,32 +100,32 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
   worker_options.compression_level = options_.compression_level;
   worker_options.may_block = !live;
   for (unsigned worker = 0; worker < options_.workers; worker++) {
-    for (int retention = 0; retention < kRetentionClassCount; retention++) {
+    for (size_t retention = 0; retention < worker_options.base_headers.size(); retention++) {
       SegmentHeader header;
       header.worker = static_cast<uint16_t>(worker);
       header.retention = static_cast<RetentionClass>(retention);
-      const std::string stream = segment_file_name(header).substr(13);
-      header = base_header(stream, existing);
-      header.worker = static_cast<uint16_t>(worker);
-      header.retention = static_cast<RetentionClass>(retention);
       header.ordinal_domain = options_.shared_ordinals ? 0 : worker;
-      worker_options.base_headers[static_cast<size_t>(retention)] = header;
+      worker_options.base_headers[retention] = begin_stream(header, existing);
     }
     workers_.push_back(std::make_unique<QueueingStoreWorker>(worker_options, shared_));
   }
-  housekeeper_ = std::make_unique<Housekeeper>(ring_, options_.sync_interval_s, [this] {
-    write_evictions();
-    if (records_ != nullptr) note_failure(records_->flush_if_old());
-  });
+  housekeeper_ = std::make_unique<Housekeeper>(ring_, options_.sync_interval_s);
+  SegmentHeader records_header;
+  records_header.kind = SegmentKind::kRecords;
   records_ = std::make_unique<RecordWriter>(
-      options_.directories.front(), base_header("records.gtr", existing),
+      options_.directories.front(), begin_stream(records_header, existing),
       std::min(kRecordSegmentBytesMax, worker_options.limits.stored_bytes_max),
       [this] { return shared_.next_sequence.fetch_add(1); }, ring_, *housekeeper_);
+  housekeeper_->start([this] {
+    if (closing_) return;
+    write_evictions();
+    note_failure(records_->flush_if_old());
+  });
   writing_thread_ = std::thread([this] { write_frames(); });
 }
 
 DirectoryStore::~DirectoryStore() {
-  if (!closed_) (void)close();
+  if (!closing_) (void)close();
   ::close(shared_.frames_ready);
 }
 
@@ -132,7 +133,9 @@ DirectoryStore::~DirectoryStore() {
 void DirectoryStore::write_evictions() {
   RecordBatch batch;
   for (const std::string& path : ring_.take_evicted()) batch.append(EventRecord{wall_clock_ns(), "disk.evicted", path});
-  if (!batch.empty() && records_ != nullptr) note_failure(records_->write(batch));
+  if (batch.empty()) return;
+  const auto written = records_->write(batch);
+  if (!closing_) note_failure(written);  // the last evictions may come too late for the records
 }
 
 void DirectoryStore::note_failure(const Result<void>& result) {
@@ -200,8 +203,7 @@ Result<void> DirectoryStore::settle() {
 }
 
 Result<void> DirectoryStore::close() {
-  if (closed_) return status();
-  closed_ = true;
+  if (closing_.exchange(true)) return status();
   for (auto& worker : workers_) worker->flush();
   stopping_.store(true, std::memory_order_release);
   const uint64_t one = 1;

@@ -16,6 +16,9 @@
 
 namespace gatetape {
 
+// Longer packets are not taken; it is tcpdump's own limit.
+inline constexpr uint32_t kStoredPacketBytesMax = 262144;
+
 // Classes age apart: each has segments of its own (storage/FORMAT.md).
 enum class RetentionClass : uint8_t { kFull = 0, kCut = 1, kHeaders = 2, kPinned = 3 };
 inline constexpr int kRetentionClassCount = 4;
@@ -57,11 +60,13 @@ class StoreWorker {
   virtual ~StoreWorker() = default;
   // Copies the packet into the open frame of its class. Never blocks when `may_block` was false at creation: a full
   // queue drops the whole frame and counts its packets.
+  // Precondition: captured_length <= kStoredPacketBytesMax.
   virtual void add(const Packet& packet, const DecodedPacket& decoded, uint64_t flow_id, RetentionClass retention) = 0;
   // Call at least every 100 ms with a monotonic clock's nanoseconds: closes frames that have been open for a second, so
   // that every packet can be extracted within two.
   virtual void tick(int64_t monotonic_ns) = 0;
-  // Closes all open frames (end of capture). They are on disk when Store::close() returns.
+  // Closes all open frames (end of capture), waiting for the disk if it must: no packet is lost by it any more. They
+  // are on disk when Store::close() returns.
   virtual void flush() = 0;
   virtual StoreCounts counts() const = 0;
 };
