@@ -1,5 +1,6 @@
 #include "capture/distributor.h"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -19,6 +20,9 @@ unsigned worker_of(const DecodedPacket& decoded, unsigned workers) {
 
 Distributor::Distributor(std::vector<SourceInput> sources, unsigned workers, bool live)
     : sources_(std::move(sources)), live_(live), accounts_(workers), packets_(workers), bytes_(workers) {
+  for (const SourceInput& input : sources_) {
+    for (unsigned queue = 0; queue < input.source->queue_count(); ++queue) queues_open_.push_back({&input, queue});
+  }
   for (unsigned i = 0; i < workers; ++i) queues_.push_back(std::make_unique<SpscQueue<HandedBurst>>(kQueueBursts));
 }
 
@@ -33,17 +37,20 @@ HandedAccount Distributor::account(unsigned worker) const {
 
 void Distributor::hand_to(unsigned worker, HandedBurst handed, uint64_t packets, uint64_t bytes) {
   AtomicAccount& account = accounts_[worker];
+  // Counted before the worker can see it: what was handed is never less than what was taken.
+  account.handed.fetch_add(packets);
+  account.handed_bytes.fetch_add(bytes);
   while (!queues_[worker]->push(handed)) {
     if (live_) {
-      account.dropped.fetch_add(packets, std::memory_order_relaxed);
-      account.dropped_bytes.fetch_add(bytes, std::memory_order_relaxed);
+      account.handed.fetch_sub(packets);
+      account.handed_bytes.fetch_sub(bytes);
+      account.dropped.fetch_add(packets);
+      account.dropped_bytes.fetch_add(bytes);
       done(handed);
       return;
     }
     std::this_thread::sleep_for(std::chrono::microseconds(20));
   }
-  account.handed.fetch_add(packets, std::memory_order_relaxed);
-  account.handed_bytes.fetch_add(bytes, std::memory_order_relaxed);
 }
 
 void Distributor::hand_out(Burst* burst, const SourceInput& input) {
@@ -69,31 +76,35 @@ void Distributor::hand_out(Burst* burst, const SourceInput& input) {
   done({burst, input.source});
 }
 
+// One poll of each open queue. Files are read one after another, ports side by side.
+Result<bool> Distributor::round() {
+  bool idle = true;
+  for (OpenQueue& queue : queues_open_) {
+    if (queue.ended) continue;
+    Result<PollResult> polled = queue.input->source->poll(queue.number);
+    if (!polled) return pass_on(polled);
+    if (polled->status == PollStatus::kPackets) {
+      idle = false;
+      hand_out(polled->burst, *queue.input);
+    } else if (polled->status == PollStatus::kEnd) {
+      queue.ended = true;
+    }
+    if (!live_ && !queue.ended) break;
+  }
+  return idle;
+}
+
 Result<void> Distributor::run() {
   Backoff backoff;
   Result<void> outcome;
-  std::vector<bool> ended(sources_.size(), false);
-  size_t open = sources_.size();
-  while (open > 0 && outcome) {
-    bool idle = true;
-    for (size_t i = 0; i < sources_.size() && outcome; ++i) {
-      for (unsigned queue = 0; !ended[i] && queue < sources_[i].source->queue_count(); ++queue) {
-        Result<PollResult> polled = sources_[i].source->poll(queue);
-        if (!polled) {
-          outcome = pass_on(polled);
-          break;
-        }
-        if (polled->status == PollStatus::kPackets) {
-          idle = false;
-          hand_out(polled->burst, sources_[i]);
-        } else if (polled->status == PollStatus::kEnd) {
-          ended[i] = true;
-          --open;
-        }
-      }
-      if (!live_ && !ended[i]) break;  // files are read one after another
+  const auto open = [](const OpenQueue& queue) { return !queue.ended; };
+  while (std::any_of(queues_open_.begin(), queues_open_.end(), open)) {
+    Result<bool> idle = round();
+    if (!idle) {
+      outcome = pass_on(idle);
+      break;
     }
-    idle ? backoff.wait() : backoff.reset();
+    *idle ? backoff.wait() : backoff.reset();
   }
   finished_.store(true, std::memory_order_release);
   return outcome;

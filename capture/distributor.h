@@ -55,10 +55,18 @@ class Distributor {
   struct AtomicAccount {
     std::atomic<uint64_t> handed{0}, handed_bytes{0}, dropped{0}, dropped_bytes{0};
   };
+  // A receive queue of a source.
+  struct OpenQueue {
+    const SourceInput* input;
+    unsigned number;
+    bool ended = false;
+  };
+  Result<bool> round();  // whether it found nothing
   void hand_out(Burst* burst, const SourceInput& input);
   void hand_to(unsigned worker, HandedBurst handed, uint64_t packets, uint64_t bytes);
 
   std::vector<SourceInput> sources_;
+  std::vector<OpenQueue> queues_open_;
   const bool live_;
   uint64_t next_ordinal_ = 0;
   std::vector<std::unique_ptr<SpscQueue<HandedBurst>>> queues_;

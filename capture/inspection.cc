@@ -19,7 +19,7 @@ Endpoints endpoints_of(const FlowKey& key, bool client_is_high) {
 }
 
 Endpoints Pipeline::Inspection::client_to_server() const {
-  return endpoints_of(flow_->key, flow_->client_is_high);
+  return gatetape::endpoints_of(flow_->key, flow_->client_is_high);
 }
 
 void Pipeline::Inspection::refresh() {
@@ -166,6 +166,13 @@ void Pipeline::Inspection::report(std::span<const RuleHit> hits) {
   for (const RuleHit& hit : hits) report(hit);
 }
 
+// In the direction of what matched, which at the end of a flow, or when a gap is given up, is not the packet's.
+Endpoints Pipeline::Inspection::endpoints_of(const RuleHit& hit) const {
+  const Endpoints of_packet{decoded_.source, decoded_.destination, decoded_.source_port, decoded_.destination_port,
+                            decoded_.protocol};
+  return flow_ != nullptr && hit.direction != facts_.direction ? of_packet.reversed() : of_packet;
+}
+
 void Pipeline::Inspection::report(const RuleHit& hit) {
   ++pipeline_.account_.alerts;
   if (flow_ != nullptr) ++flow_->state.alerts;
@@ -173,8 +180,7 @@ void Pipeline::Inspection::report(const RuleHit& hit) {
   record.flow_id = facts_.flow_id;
   record.timestamp_ns = packet_.timestamp_ns;
   record.ordinal = packet_.ordinal;
-  record.endpoints = {decoded_.source, decoded_.destination, decoded_.source_port, decoded_.destination_port,
-                      decoded_.protocol};
+  record.endpoints = endpoints_of(hit);
   record.vlan_id[0] = decoded_.vlan_id[0];
   record.vlan_id[1] = decoded_.vlan_id[1];
   const Rule& rule = *hit.rule;

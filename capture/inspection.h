@@ -44,6 +44,7 @@ class Pipeline::Inspection {
   void report(std::span<const RuleHit> hits);
   void report(const RuleHit& hit);
   Endpoints client_to_server() const;
+  Endpoints endpoints_of(const RuleHit& hit) const;
 
   Pipeline& pipeline_;
   const Packet& packet_;

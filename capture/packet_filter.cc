@@ -1,18 +1,11 @@
 #include "capture/packet_filter.h"
 
-#include <pcap/pcap.h>
-
 #include <map>
+
+#include "storage/bpf_program.h"
 
 namespace gatetape {
 namespace {
-
-constexpr int kSnapLength = 262144;
-
-// A link type's number in files is not always libpcap's own (DLT_): raw IP is 101 in one and 12 in the other.
-int data_link_type(LinkType type) {
-  return type == LinkType::kRaw ? DLT_RAW : static_cast<int>(type);
-}
 
 // ARP, and router and neighbour solicitations, advertisements and redirects (RFC 4861 section 4), which are sent with a
 // hop limit of 255 so that none can come from outside the link.
@@ -24,38 +17,22 @@ bool is_address_resolution(const DecodedPacket& d) {
          d.source_port <= kLastType;
 }
 
-struct Program {
-  bpf_program bpf{};
-  Program() = default;
-  Program(const Program&) = delete;
-  ~Program() { pcap_freecode(&bpf); }
-};
-
 }  // namespace
 
 struct PacketFilter::Programs {
-  std::map<LinkType, std::unique_ptr<Program>> by_link_type;
+  std::map<LinkType, BpfProgram> by_link_type;
 
   Result<void> add(LinkType type, const std::string& expression) {
     if (by_link_type.contains(type)) return {};
-    pcap_t* dead = pcap_open_dead_with_tstamp_precision(data_link_type(type), kSnapLength, PCAP_TSTAMP_PRECISION_NANO);
-    if (dead == nullptr) return fail("filter: link type {} is not known to libpcap", static_cast<int>(type));
-    auto program = std::make_unique<Program>();
-    const int compiled = pcap_compile(dead, &program->bpf, expression.c_str(), 1, PCAP_NETMASK_UNKNOWN);
-    const std::string message = compiled == 0 ? "" : pcap_geterr(dead);
-    pcap_close(dead);
-    if (compiled != 0) return fail("filter '{}': {}", expression, message);
-    by_link_type.emplace(type, std::move(program));
+    Result<BpfProgram> program = BpfProgram::compile(expression, type);
+    if (!program) return fail("filter '{}': {}", expression, program.error().message);
+    by_link_type.emplace(type, std::move(*program));
     return {};
   }
 
   bool selects(const Packet& packet) const {
     const auto program = by_link_type.find(packet.link_type);
-    if (program == by_link_type.end()) return false;
-    pcap_pkthdr header{};
-    header.caplen = packet.captured_length;
-    header.len = packet.wire_length;
-    return pcap_offline_filter(&program->second->bpf, &header, packet.data) != 0;
+    return program != by_link_type.end() && program->second.matches(packet);
   }
 };
 

@@ -142,6 +142,10 @@ void Pipeline::keep(const Packet& packet, const DecodedPacket& decoded, const Fl
     ++account_.not_stored;
     return;
   }
+  if (packet.captured_length > kStoredPacketBytesMax) {
+    ++account_.dropped[static_cast<size_t>(DropCause::kOversized)];
+    return;
+  }
   store_->add(packet, decoded, flow == nullptr ? 0 : flow->flow_id,
               flow == nullptr ? RetentionClass::kFull : flow->state.retention);
 }
@@ -193,6 +197,7 @@ void Pipeline::tick(int64_t monotonic_ns, int64_t wall_ns) {
 }
 
 void Pipeline::finish() {
+  records_.input_ended();
   flows_.drain([this](Flow& flow, FlowEnd end) { end_flow(flow, end); });
   records_.flush();
   if (store_ != nullptr) store_->flush();

@@ -77,7 +77,7 @@ class Pipeline {
   Http1Parser http_;
   std::unique_ptr<Matcher> matcher_;  // null: no rules
   BodyDecoders body_decoders_;
-  FlowTable<PipelineFlow> flows_;     // last: its flows give back what they hold of the members above
+  FlowTable<PipelineFlow> flows_;  // last: its flows give back what they hold of the members above
 };
 
 }  // namespace gatetape

@@ -1,6 +1,7 @@
 // How records leave a worker: it fills a batch, and hands full or old ones to the records thread through a bounded
 // queue; empty ones come back through another. The worker never waits for a live source: when no empty batch is left,
-// records are dropped and counted. For a file it waits.
+// records are dropped and counted. For a file, and once the input has
+// ended, it waits.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@ class RecordOutlet {
   static constexpr int64_t kBatchAgeMax_ns = 500'000'000;
 
   // `wanted`: false when nobody reads records; append() then does nothing.
-  RecordOutlet(bool wanted, bool live) : wanted_(wanted), live_(live), full_(kBatches), empty_(kBatches) {
+  RecordOutlet(bool wanted, bool live) : wanted_(wanted), may_wait_(!live), full_(kBatches), empty_(kBatches) {
     if (!wanted) return;
     for (size_t i = 0; i < kBatches; ++i) {
       batches_.push_back(std::make_unique<RecordBatch>());
@@ -43,6 +44,8 @@ class RecordOutlet {
     if (opened_ns_ == 0) opened_ns_ = monotonic_ns;
     if (monotonic_ns - opened_ns_ >= kBatchAgeMax_ns) hand_over();
   }
+  // No more packets are coming, so that nothing is lost by waiting: from now on append() waits for an empty batch.
+  void input_ended() { may_wait_ = true; }
   void flush() {
     if (current_ != nullptr && !current_->empty()) hand_over();
   }
@@ -62,7 +65,7 @@ class RecordOutlet {
     for (;;) {
       current_ = empty_.pop().value_or(nullptr);
       if (current_ != nullptr) return true;
-      if (live_) return false;
+      if (!may_wait_) return false;
       std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
   }
@@ -73,7 +76,7 @@ class RecordOutlet {
   }
 
   const bool wanted_;
-  const bool live_;
+  bool may_wait_;
   std::vector<std::unique_ptr<RecordBatch>> batches_;
   SpscQueue<RecordBatch*> full_;
   SpscQueue<RecordBatch*> empty_;

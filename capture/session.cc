@@ -38,6 +38,15 @@ std::vector<int> allowed_cpus() {
   return cpus;
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) {
+    if (!out.empty()) out += ", ";
+    out += word;
+  }
+  return out;
+}
+
 class Session {
  public:
   Session(const SessionOptions& options, const std::atomic<bool>& stop) : options_(options), asked_to_stop_(stop) {}
@@ -252,7 +261,10 @@ bool Session::all_finished() const {
 SessionSummary Session::run() {
   started_ = Clock::now();
   start_threads();
-  if (live_) log_info("recording {}", fmt::join(options_.sources, ", "));
+  const std::string sources = joined(options_.sources);
+  if (live_) log_info("recording {}", sources);
+  own_records_.append(EventRecord{start_ns_, kEventCaptureStarted, sources});
+  write_accounts();
   Clock::time_point last_account = started_;
   for (bool finished = false; !finished;) {
     if (asked_to_stop_.load(std::memory_order_relaxed)) stop_sources();

@@ -24,16 +24,6 @@ constexpr CommandText kText = {
         "  gatetape rules check --set vars.address-groups.HOME_NET=203.0.113.0/24 --json *.rules | jq .loaded\n",
 };
 
-Result<void> apply_settings(const std::vector<std::string>& settings, RuleVariables& variables) {
-  for (const std::string& setting : settings) {
-    const size_t equals = setting.find('=');
-    if (equals == std::string::npos) return fail("--set needs KEY=VALUE, not '{}'", setting);
-    const std::string_view text = setting;
-    if (auto set = set_rule_variable(variables, text.substr(0, equals), text.substr(equals + 1)); !set) return set;
-  }
-  return {};
-}
-
 }  // namespace
 
 int command_rules_check(int argc, char** argv) {
@@ -48,7 +38,7 @@ int command_rules_check(int argc, char** argv) {
   RuleLoadOptions options;
   options.files = line.words("file");
   if (options.files.empty()) return line.usage_error("no rule file given");
-  if (auto applied = apply_settings(settings, options.variables); !applied) {
+  if (auto applied = set_rule_variables(options.variables, settings); !applied) {
     return line.usage_error(applied.error().message);
   }
 

@@ -12,6 +12,7 @@
 #include "common/json_writer.h"
 #include "common/log.h"
 #include "common/time_text.h"
+#include "rules/variables.h"
 
 namespace gatetape {
 namespace {
@@ -87,17 +88,6 @@ Result<void> write_summary(const std::string& path, const std::string& json) {
   return {};
 }
 
-Result<RuleVariables> variables_from(const std::vector<std::string>& settings) {
-  RuleVariables variables = RuleVariables::defaults();
-  for (const std::string& setting : settings) {
-    const size_t equals = setting.find('=');
-    if (equals == std::string::npos) return fail("--set {}: expected KEY=VALUE", setting);
-    Result<void> set = set_rule_variable(variables, setting.substr(0, equals), setting.substr(equals + 1));
-    if (!set) return fail("--set {}: {}", setting, set.error().message);
-  }
-  return variables;
-}
-
 }  // namespace
 
 void RunOptions::add_to(CommandLine& line) {
@@ -120,10 +110,10 @@ Result<PreparedRun> prepare_run(const RunOptions& options) {
   }
   run.session.pipeline.validate_checksums = options.checksums == "on";
   if (!options.rules.empty()) {
-    Result<RuleVariables> variables = variables_from(options.settings);
-    if (!variables) return pass_on(variables);
+    RuleVariables variables = RuleVariables::defaults();
+    if (Result<void> set = set_rule_variables(variables, options.settings); !set) return pass_on(set);
     Result<LoadedRules> loaded = load_rules(
-        {.files = options.rules, .variables = *variables, .checksums = run.session.pipeline.validate_checksums});
+        {.files = options.rules, .variables = variables, .checksums = run.session.pipeline.validate_checksums});
     if (!loaded) return pass_on(loaded);
     run.report = loaded->report;
     run.session.rules = loaded->rules;

@@ -13,6 +13,8 @@ namespace gatetape {
 
 enum class FilterCause : uint8_t { kNotIngress, kNotHostile, kBpf };
 inline constexpr int kFilterCauseCount = 3;
+// Room for causes to come: the account's layout in the store stays as it is.
+inline constexpr int kFilterCausesMax = 8, kDropCausesMax = 8, kDecodeStatusesMax = 16;
 const char* to_string(FilterCause cause);  // "not_ingress", "not_hostile", "bpf"
 
 enum class DropCause : uint8_t {
@@ -24,6 +26,7 @@ enum class DropCause : uint8_t {
 inline constexpr int kDropCauseCount = 4;
 const char* to_string(DropCause cause);  // "worker_queue_full", ...
 
+// Nothing but 64-bit words. New ones go last: a reader of older records leaves them at zero.
 struct WorkerAccount {
   uint64_t received = 0;
   uint64_t received_bytes = 0;  // on the wire
@@ -33,10 +36,10 @@ struct WorkerAccount {
   uint64_t duplicate = 0;
   uint64_t cut = 0;        // left out or shortened by policy
   uint64_t in_flight = 0;  // in open frames and queues, to be settled
-  std::array<uint64_t, kFilterCauseCount> filtered{};
-  std::array<uint64_t, kDropCauseCount> dropped{};
+  std::array<uint64_t, kFilterCausesMax> filtered{};
+  std::array<uint64_t, kDropCausesMax> dropped{};
   // Beside the account: what was received, seen from the traffic.
-  std::array<uint64_t, 8> decoded{};  // packets by DecodeStatus
+  std::array<uint64_t, kDecodeStatusesMax> decoded{};  // packets by DecodeStatus
   uint64_t bad_checksum = 0;
   uint64_t time_stepped_back = 0;          // packets older than one before them
   uint64_t acknowledged_unseen_bytes = 0;  // TCP proves that they were lost before the sensor

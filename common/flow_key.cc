@@ -48,8 +48,10 @@ bool icmp_ports(Endpoints& e) {
 }  // namespace
 
 FlowKey FlowKey::from(const DecodedPacket& d, bool& reversed) {
-  // ICMP "ports" are type and code: an echo and its reply belong together, so both are left out of the key.
-  const bool has_ports = d.has_transport && d.protocol != kProtocolIcmp && d.protocol != kProtocolIcmpv6;
+  // ICMP "ports" are type and code: an echo and its reply belong together, so both are left out of the key. Fragments
+  // of one datagram belong together too, and only the first has ports.
+  const bool has_ports =
+      d.has_transport && !d.is_fragment && d.protocol != kProtocolIcmp && d.protocol != kProtocolIcmpv6;
   const uint16_t source_port = has_ports ? d.source_port : 0;
   const uint16_t destination_port = has_ports ? d.destination_port : 0;
   FlowKey key;

@@ -1,5 +1,6 @@
 #include "common/records.h"
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -55,8 +56,10 @@ class Writer {
     raw(&e.destination_port, 2);
     raw(&e.protocol, 1);
   }
-  // Integers, enums, booleans and arrays of integers: little-endian, as x86 holds them. Accounts are nothing but
-  // uint64_t.
+  // Accounts grow: u16 number of 64-bit words, then the words.
+  void operator()(const WorkerAccount& account) { words(account); }
+  void operator()(const PortAccount& account) { words(account); }
+  // Integers, enums, booleans and arrays of integers: little-endian, as x86 holds them.
   template <class T>
   requires std::is_trivially_copyable_v<T>
   void operator()(const T& value) {
@@ -65,6 +68,13 @@ class Writer {
   }
 
  private:
+  template <class Account>
+  void words(const Account& account) {
+    static_assert(sizeof account % sizeof(uint64_t) == 0);
+    const auto count = static_cast<uint16_t>(sizeof account / sizeof(uint64_t));
+    raw(&count, sizeof count);
+    raw(&account, sizeof account);
+  }
   void raw(const void* data, size_t size) {
     const auto* bytes = static_cast<const uint8_t*>(data);
     out_.insert(out_.end(), bytes, bytes + size);
@@ -97,6 +107,8 @@ class Reader {
     raw(&byte, 1);
     value = byte != 0;
   }
+  void operator()(WorkerAccount& account) { words(account); }
+  void operator()(PortAccount& account) { words(account); }
   void operator()(Direction& value) { enumerated(value, Direction::kToClient); }
   void operator()(FlowEnd& value) { enumerated(value, FlowEnd::kShutdown); }
   void operator()(AppProtocol& value) { enumerated(value, AppProtocol::kOther); }
@@ -105,12 +117,23 @@ class Reader {
   void operator()(T& value) { raw(&value, sizeof value); }
 
  private:
+  // A newer writer's value that this reader has no name for becomes the last one, "other".
   template <class T>
-  void enumerated(T& value, T largest) {
+  void enumerated(T& value, T last) {
     uint8_t byte = 0;
     raw(&byte, 1);
-    if (byte > static_cast<uint8_t>(largest)) ok_ = false;
-    if (ok_) value = static_cast<T>(byte);
+    value = static_cast<T>(std::min(byte, static_cast<uint8_t>(last)));
+  }
+  // Words that an older writer did not know stay zero; those that this reader does not know are skipped.
+  template <class Account>
+  void words(Account& account) {
+    uint16_t count = 0;
+    raw(&count, sizeof count);
+    const size_t stored = count * sizeof(uint64_t);
+    if (stored > in_.size()) ok_ = false;
+    if (!ok_) return;
+    std::memcpy(static_cast<void*>(&account), in_.data(), std::min(stored, sizeof account));
+    in_ = in_.subspan(stored);
   }
   void raw(void* out, size_t size) {
     if (size > in_.size()) ok_ = false;

@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "common/result.h"
@@ -36,10 +35,6 @@ struct RuleVariables {
   // The names that Suricata's default configuration defines, with its values; every $NAME a public rule set uses is there.
   static RuleVariables defaults();
 };
-
-// Sets one group from its name in Suricata's configuration, "vars.address-groups.HOME_NET" or "vars.port-groups.SSH_PORTS".
-// Fails when the key is neither, or the value is not a group.
-Result<void> set_rule_variable(RuleVariables& variables, std::string_view key, std::string_view value);
 
 struct RuleLoadOptions {
   std::vector<std::string> files;

@@ -68,7 +68,8 @@ class Bench {
 // One connection: handshake, then each side's bytes as given, with right sequence numbers.
 class Conversation {
  public:
-  Conversation(Bench& bench, uint16_t port) : bench_(bench), port_(port) {}
+  Conversation(Bench& bench, uint16_t port, uint32_t client_start = 1000)
+      : bench_(bench), port_(port), client_next_(client_start) {}
 
   void open() {
     send(true, kTcpSyn, "");
@@ -95,7 +96,7 @@ class Conversation {
 
   Bench& bench_;
   const uint16_t port_;
-  uint32_t client_next_ = 1000;
+  uint32_t client_next_;
   uint32_t server_next_ = 0xfffffff0;  // wraps around soon
 };
 
@@ -149,8 +150,8 @@ TEST_CASE("a request that comes byte by byte is the same request") {
 
 TEST_CASE("ports used again are another connection, another flow") {
   Bench bench;
-  for (int i = 0; i < 3; ++i) {
-    Conversation connection(bench, 4000);
+  for (uint32_t i = 0; i < 3; ++i) {
+    Conversation connection(bench, 4000, 1000 + i * 100'000);
     connection.open();
     connection.client("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     connection.server(kResponse);
@@ -193,7 +194,7 @@ TEST_CASE("filtered packets are counted by cause and open no flow") {
   CHECK(bench.account.received == 3);
   CHECK(bench.account.filtered[static_cast<size_t>(FilterCause::kNotIngress)] == 1);
   CHECK(bench.account.filtered[static_cast<size_t>(FilterCause::kBpf)] == 1);
-  CHECK(bench.account.to_ingress == 2);
+  CHECK(bench.account.to_ingress == 1);  // of those that passed
   CHECK(bench.account.balances());
   CHECK(bench.flows.size() == 1);
 }
