@@ -1,6 +1,5 @@
 #include "capture/session.h"
 
-#include <fmt/format.h>
 #include <sched.h>
 #include <unistd.h>
 
