@@ -52,7 +52,10 @@ void Pipeline::Inspection::on_stream_bytes(Direction direction, std::span<const 
   PipelineFlow& state = flow_->state;
   refresh();
   const bool decided_before = state.protocol.decided();
-  if (!decided_before && state.tcp.midstream()) state.protocol.set_midstream();
+  if (!decided_before && state.tcp.midstream()) {
+    state.protocol.set_midstream();
+    state.http.set_midstream();
+  }
   const bool decided = state.protocol.look(direction, bytes);
   facts_.app_protocol = state.protocol.protocol();
   if (facts_.app_protocol == AppProtocol::kTls || facts_.app_protocol == AppProtocol::kSsh) {

@@ -25,7 +25,8 @@ class Worker {
   Worker(const PipelineOptions& options, Distributor& distributor, const PacketFilter& filter,
          std::shared_ptr<const RuleSet> rules, StoreWorker* store, bool live, bool records_wanted);
 
-  // Starts the thread, on CPU `cpu` (negative: wherever the system likes). It ends when its input does (Source::stop()).
+  // Starts the thread, on CPU `cpu` (negative: wherever the system likes). It ends when its input does
+  // (Source::stop()).
   void start(int cpu);
   void join() { thread_.join(); }
   bool finished() const { return finished_.load(std::memory_order_acquire); }

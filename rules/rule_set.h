@@ -32,7 +32,8 @@ struct RuleProblem {
 struct RuleVariables {
   std::map<std::string, std::string> address_groups;  // "HOME_NET" -> "[10.0.0.0/8,...]"
   std::map<std::string, std::string> port_groups;     // "HTTP_PORTS" -> "80"
-  // The names that Suricata's default configuration defines, with its values; every $NAME a public rule set uses is there.
+  // The names that Suricata's default configuration defines, with its values; every $NAME a public rule set uses is
+  // there.
   static RuleVariables defaults();
 };
 
@@ -43,10 +44,10 @@ struct RuleLoadOptions {
 };
 
 struct RuleLoadReport {
-  uint64_t rules = 0;         // rule lines seen
+  uint64_t rules = 0;  // rule lines seen
   uint64_t loaded = 0;
-  uint64_t unsupported = 0;   // skipped, for a keyword or protocol not supported
-  uint64_t broken = 0;        // skipped, for an error in the rule
+  uint64_t unsupported = 0;  // skipped, for a keyword or protocol not supported
+  uint64_t broken = 0;       // skipped, for an error in the rule
   std::vector<RuleProblem> problems;
   double load_seconds = 0;
   double compile_seconds = 0;  // of those, in Hyperscan

@@ -109,8 +109,9 @@ __attribute__((target("sha,sse4.1"))) void compress(Lane* const* lanes, size_t b
     for (int i = 0; i < 12; i += 4) {
       GT_FOUR_ROUNDS(i, a)
       GT_SCHEDULE(a, b, c, d)
-      GT_FOUR_ROUNDS(i + 1, b) GT_SCHEDULE(b, c, d, a) GT_FOUR_ROUNDS(i + 2, c) GT_SCHEDULE(c, d, a, b)
-          GT_FOUR_ROUNDS(i + 3, d) GT_SCHEDULE(d, a, b, c)
+      GT_FOUR_ROUNDS(i + 1, b)
+      GT_SCHEDULE(b, c, d, a)
+      GT_FOUR_ROUNDS(i + 2, c) GT_SCHEDULE(c, d, a, b) GT_FOUR_ROUNDS(i + 3, d) GT_SCHEDULE(d, a, b, c)
     }
     GT_FOUR_ROUNDS(12, a)
     GT_FOUR_ROUNDS(13, b) GT_FOUR_ROUNDS(14, c) GT_FOUR_ROUNDS(15, d) for (int l = 0; l < kLanes; l++) {

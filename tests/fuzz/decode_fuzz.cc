@@ -9,7 +9,7 @@
 using namespace gatetape;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  constexpr LinkType kTypes[] = {LinkType::kEthernet, LinkType::kRaw,      LinkType::kNull, LinkType::kLoop,
+  constexpr LinkType kTypes[] = {LinkType::kEthernet, LinkType::kRaw,       LinkType::kNull, LinkType::kLoop,
                                  LinkType::kLinuxSll, LinkType::kLinuxSll2, LinkType::kIpv4, LinkType::kIpv6};
   if (size == 0) return 0;
   Packet packet;
