@@ -13,7 +13,7 @@ void look_up(std::span<const uint8_t> table, size_t key_bytes) {
   PostingTable posting_table;
   auto read = [table](uint64_t offset, std::span<uint8_t> out) {
     if (offset > table.size() || out.size() > table.size() - offset) return false;
-    std::memcpy(out.data(), table.data() + offset, out.size());
+    if (!out.empty()) std::memcpy(out.data(), table.data() + offset, out.size());
     return true;
   };
   if (!posting_table.open(read, table.size(), key_bytes)) return;
