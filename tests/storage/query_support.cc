@@ -146,8 +146,7 @@ class PacketMaker {
     }
     bytes.insert(bytes.end(), network.begin(), network.end());
     if (pick(15) == 0) bytes.resize(pick(static_cast<unsigned>(bytes.size())) + 1);
-    if (pick(15) == 0)
-      bytes[14 + pick(static_cast<unsigned>(std::max<size_t>(bytes.size(), 35) - 14)) % bytes.size()] = 0xff;
+    if (pick(15) == 0) bytes[(14 + pick(static_cast<unsigned>(bytes.size()))) % bytes.size()] = 0xff;
     return bytes;
   }
 
