@@ -3,6 +3,8 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/run_options.h"
+#include "common/log.h"
 #include "rules/report.h"
 #include "rules/rule_set.h"
 #include "rules/variables.h"
@@ -12,7 +14,7 @@ namespace {
 
 constexpr CommandText kText = {
     .command = "rules check",
-    .usage = "FILE… [--json] [--set K=V]…",
+    .usage = "FILE… [--json] [--set K=V]… [--rules-cache DIR]",
     .summary =
         "Parses and compiles rule files. Prints what keeps a rule from being loaded as FILE:LINE:COLUMN: MESSAGE, "
         "then\n"
@@ -34,8 +36,9 @@ int command_rules_check(int argc, char** argv) {
       "set", po::value(&settings)->composing()->value_name("K=V"),
       "a variable of the rules: vars.address-groups.NAME or vars.port-groups.NAME");
   line.positional("file");
-  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
   RuleLoadOptions options;
+  add_rules_cache_option(line, options.cache_directory);
+  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
   options.files = line.words("file");
   if (options.files.empty()) return line.usage_error("no rule file given");
   if (auto applied = set_rule_variables(options.variables, settings); !applied) {
@@ -45,6 +48,7 @@ int command_rules_check(int argc, char** argv) {
   const Result<LoadedRules> loaded = load_rules(options);
   if (!loaded) return line.failed(loaded.error());
   const RuleLoadReport& report = loaded->report;
+  if (!report.cache_problem.empty()) log_warning("{}", report.cache_problem);
   const std::string text = as_json ? report_as_json(report) : report_as_text(report);
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
   if (!written) return line.failed(Error{"standard output: cannot be written"});

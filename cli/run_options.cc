@@ -12,6 +12,7 @@
 #include "common/json_writer.h"
 #include "common/log.h"
 #include "common/time_text.h"
+#include "rules/database_cache.h"
 #include "rules/variables.h"
 
 namespace gatetape {
@@ -90,6 +91,14 @@ Result<void> write_summary(const std::string& path, const std::string& json) {
 
 }  // namespace
 
+void add_rules_cache_option(CommandLine& line, std::string& directory) {
+  const auto off_is_empty = [&directory](const std::string& value) { directory = value == "off" ? "" : value; };
+  line.options().add_options()(
+      "rules-cache",
+      po::value<std::string>()->value_name("DIR|off")->default_value(default_cache_directory())->notifier(off_is_empty),
+      "where compiled rules are kept for the next start");
+}
+
 void RunOptions::add_to(CommandLine& line) {
   auto add = line.options().add_options();
   add("rules", po::value(&rules)->composing()->value_name("FILE"),
@@ -100,6 +109,7 @@ void RunOptions::add_to(CommandLine& line) {
   add("eve", po::value(&eve)->value_name("FILE|-"), "append EVE JSON records to FILE");
   add("checksums", po::value(&checksums)->value_name("on|off")->default_value("on"),
       "on: packets with a wrong checksum are recorded but not inspected");
+  add_rules_cache_option(line, rules_cache);
   add("summary", po::value(&summary)->value_name("FILE|-"), "write the account and the figures as JSON at the end");
 }
 
@@ -112,8 +122,10 @@ Result<PreparedRun> prepare_run(const RunOptions& options) {
   if (!options.rules.empty()) {
     RuleVariables variables = RuleVariables::defaults();
     if (Result<void> set = set_rule_variables(variables, options.settings); !set) return pass_on(set);
-    Result<LoadedRules> loaded = load_rules(
-        {.files = options.rules, .variables = variables, .checksums = run.session.pipeline.validate_checksums});
+    Result<LoadedRules> loaded = load_rules({.files = options.rules,
+                                             .variables = variables,
+                                             .checksums = run.session.pipeline.validate_checksums,
+                                             .cache_directory = options.rules_cache});
     if (!loaded) return pass_on(loaded);
     run.report = loaded->report;
     run.session.rules = loaded->rules;
@@ -122,8 +134,10 @@ Result<PreparedRun> prepare_run(const RunOptions& options) {
       return fail("{} of {} rules did not load (--strict): {}", left_out, run.report.rules,
                   "see 'gatetape rules check'");
     }
-    log_info("{} rules loaded in {:.1f} s; {} unsupported, {} broken{}", run.report.loaded, run.report.load_seconds,
-             run.report.unsupported, run.report.broken, left_out > 0 ? " ('gatetape rules check' says why)" : "");
+    if (!run.report.cache_problem.empty()) log_warning("{}", run.report.cache_problem);
+    log_info("{} rules loaded in {:.1f} s ({} of {} databases cached); {} unsupported, {} broken{}", run.report.loaded,
+             run.report.load_seconds, run.report.databases_cached, run.report.databases, run.report.unsupported,
+             run.report.broken, left_out > 0 ? " ('gatetape rules check' says why)" : "");
   }
   if (!options.eve.empty()) {
     Result<std::unique_ptr<EveFile>> eve = EveFile::open(options.eve);

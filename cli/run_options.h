@@ -19,10 +19,14 @@ struct RunOptions {
   std::string eve;
   std::string checksums = "on";
   std::string summary;
+  std::string rules_cache;
   bool strict = false;
 
   void add_to(CommandLine& line);
 };
+
+// --rules-cache, with its default; empty after parsing: no cache.
+void add_rules_cache_option(CommandLine& line, std::string& directory);
 
 // What a run is made of once its options are understood. The sinks in `session` point into `eve`.
 struct PreparedRun {

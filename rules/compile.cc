@@ -137,7 +137,9 @@ PacketKind packet_kind(uint8_t protocol) {
 // Builds one RuleSet. The pre-filters of the zones are collected first, equal ones once, and compiled by two threads.
 class RuleSetBuilder {
  public:
-  explicit RuleSetBuilder(ParsedRules parsed) : set_(std::make_shared<RuleSet>()) { set_->parsed_ = std::move(parsed); }
+  RuleSetBuilder(ParsedRules parsed, DatabaseCache& cache) : cache_(cache), set_(std::make_shared<RuleSet>()) {
+    set_->parsed_ = std::move(parsed);
+  }
 
   Result<std::shared_ptr<const RuleSet>> build() {
     compile_rules();
@@ -182,6 +184,7 @@ class RuleSetBuilder {
                uint32_t scan_bytes_max, const Prefilter*& place);
   Result<void> build_prefilters();
 
+  DatabaseCache& cache_;
   std::shared_ptr<RuleSet> set_;
   std::vector<std::array<std::optional<FastPatternChoice>, 2>> choices_;  // by rule and direction
   // Of the zone being indexed.
@@ -192,8 +195,8 @@ class RuleSetBuilder {
   std::map<std::pair<std::string, std::vector<uint32_t>>, Job*> job_of_rules_;
 };
 
-Result<std::shared_ptr<const RuleSet>> RuleSet::compile(ParsedRules parsed) {
-  return RuleSetBuilder(std::move(parsed)).build();
+Result<std::shared_ptr<const RuleSet>> RuleSet::compile(ParsedRules parsed, DatabaseCache& cache) {
+  return RuleSetBuilder(std::move(parsed), cache).build();
 }
 
 void RuleSetBuilder::compile_rules() {
@@ -380,7 +383,7 @@ Result<void> RuleSetBuilder::build_prefilters() {
   std::atomic<size_t> next{0};
   const auto work = [&] {
     for (size_t i = next++; i < order.size(); i = next++) {
-      auto built = Prefilter::build(std::move(order[i]->literals), order[i]->report, order[i]->scan_bytes_max);
+      auto built = Prefilter::build(order[i]->literals, order[i]->report, order[i]->scan_bytes_max, cache_);
       if (built) {
         order[i]->built = std::move(*built);
       } else {

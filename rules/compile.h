@@ -56,7 +56,8 @@ struct PrefilterInfo {
 class RuleSet {
  public:
   // Compiles. Rules that cannot be (an expression that PCRE2's JIT refuses runs interpreted) do not occur.
-  static Result<std::shared_ptr<const RuleSet>> compile(ParsedRules parsed);
+  // Databases come from the cache where it has them.
+  static Result<std::shared_ptr<const RuleSet>> compile(ParsedRules parsed, DatabaseCache& cache);
 
   size_t size() const { return rules_.size(); }
   const CompiledRule& rule(uint32_t index) const { return rules_[index]; }

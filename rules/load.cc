@@ -17,9 +17,16 @@ Result<LoadedRules> load_rules(const RuleLoadOptions& options) {
   LoadedRules loaded;
   loaded.report = std::move(parsed->report);
   const Clock::time_point compile_start = Clock::now();
-  auto compiled = RuleSet::compile(std::move(*parsed));
+  DatabaseCache cache(options.cache_directory);
+  auto compiled = RuleSet::compile(std::move(*parsed), cache);
   if (!compiled) return pass_on(compiled);
   loaded.rules = std::move(*compiled);
+  cache.prune();
+  loaded.report.cache_problem = cache.problem();
+  for (const PrefilterInfo& info : loaded.rules->prefilters()) {
+    ++loaded.report.databases;
+    loaded.report.databases_cached += info.prefilter->from_cache();
+  }
   loaded.report.compile_seconds = seconds_since(compile_start);
   loaded.report.load_seconds = seconds_since(start);
   return loaded;

@@ -6,21 +6,14 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <hs/hs.h>
 
 #include "common/result.h"
+#include "rules/database_cache.h"
 
 namespace gatetape {
-
-struct FreeHyperscan {
-  void operator()(hs_database_t* database) const { hs_free_database(database); }
-  void operator()(hs_scratch_t* scratch) const { hs_free_scratch(scratch); }
-};
-using HyperscanDatabase = std::unique_ptr<hs_database_t, FreeHyperscan>;
-using HyperscanScratch = std::unique_ptr<hs_scratch_t, FreeHyperscan>;
 
 struct PrefilterLiteral {
   std::string bytes;
@@ -34,12 +27,14 @@ class Prefilter {
   // where the occurrence that counts may be a later one.
   enum class Report : uint8_t { kOnce, kEvery };
 
-  // Distinct literals, at least one. Only the first `scan_bytes_max` bytes of a buffer matter.
-  static Result<std::unique_ptr<const Prefilter>> build(std::vector<PrefilterLiteral> literals, Report report,
-                                                        uint32_t scan_bytes_max);
+  // Distinct literals, at least one. Only the first `scan_bytes_max` bytes of a buffer matter. Compiles only what the
+  // cache does not have, and keeps it there.
+  static Result<std::unique_ptr<const Prefilter>> build(const std::vector<PrefilterLiteral>& literals, Report report,
+                                                        uint32_t scan_bytes_max, DatabaseCache& cache);
 
   const hs_database_t* database() const { return database_.get(); }
   size_t literal_count() const { return first_rule_.size() - 1; }
+  bool from_cache() const { return from_cache_; }
   uint32_t scan_bytes_max() const { return scan_bytes_max_; }
   std::span<const uint32_t> rules_of(uint32_t literal) const {
     return {rules_.data() + first_rule_[literal], rules_.data() + first_rule_[literal + 1]};
@@ -63,6 +58,7 @@ class Prefilter {
   std::vector<uint32_t> first_rule_;  // by literal, and one more
   std::vector<uint32_t> rules_;
   uint32_t scan_bytes_max_ = UINT32_MAX;
+  bool from_cache_ = false;
 };
 
 }  // namespace gatetape

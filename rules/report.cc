@@ -67,7 +67,9 @@ std::string report_as_json(const RuleLoadReport& report) {
   for (const KeywordCount& count : unsupported_keywords(report)) {
     json.begin_object().field("keyword", count.keyword).field("rules", count.rules).end_object();
   }
-  json.end_array().begin_array("problems");
+  json.end_array().field("load_seconds", report.load_seconds);
+  json.field("databases", report.databases).field("databases_cached", report.databases_cached);
+  json.begin_array("problems");
   for (const RuleProblem& problem : report.problems) {
     json.begin_object().field("file", problem.location.file).field("line", problem.location.line);
     json.field("column", problem.location.column).field("kind", std::string_view(to_string(problem.kind)));

@@ -41,6 +41,8 @@ struct RuleLoadOptions {
   std::vector<std::string> files;
   RuleVariables variables = RuleVariables::defaults();
   bool checksums = true;  // rules are not matched on packets with a wrong checksum
+  // Where compiled databases are kept from one start to the next (database_cache.h); empty: nowhere.
+  std::string cache_directory;
 };
 
 struct RuleLoadReport {
@@ -50,7 +52,10 @@ struct RuleLoadReport {
   uint64_t broken = 0;       // skipped, for an error in the rule
   std::vector<RuleProblem> problems;
   double load_seconds = 0;
-  double compile_seconds = 0;  // of those, in Hyperscan
+  double compile_seconds = 0;  // of those, after parsing
+  uint64_t databases = 0;
+  uint64_t databases_cached = 0;  // of those, not compiled but found in the cache
+  std::string cache_problem;      // why the cache was of no use; empty when it was, or was not asked for
 };
 
 class RuleSet;

@@ -21,7 +21,8 @@ inline std::shared_ptr<const RuleSet> compile_text(const std::string& text) {
   for (const RuleProblem& problem : parsed.report.problems)
     UNSCOPED_INFO(problem.location.column << ": " << problem.message);
   REQUIRE(parsed.report.problems.empty());
-  auto rules = RuleSet::compile(std::move(parsed));
+  DatabaseCache no_cache("");
+  auto rules = RuleSet::compile(std::move(parsed), no_cache);
   REQUIRE(rules);
   return *rules;
 }
