@@ -1,11 +1,14 @@
 #include "capture/pipeline.h"
 
+#include <algorithm>
+
 #include "capture/inspection.h"
 
 namespace gatetape {
 namespace {
 
 constexpr uint32_t kExpirePerTick = 4096;
+static_assert(kBurstPacketsMax <= 256, "a packet's place in its burst is a byte");
 
 FlowTableOptions flow_table_options(const PipelineOptions& options) {
   FlowTableOptions table;
@@ -38,21 +41,57 @@ Pipeline::Pipeline(const PipelineOptions& options, const PacketFilter& filter, s
 Pipeline::~Pipeline() = default;
 
 void Pipeline::process(Burst& burst) {
-  for (uint32_t i = 0; i < burst.count; ++i) decode(burst.packets[i], burst.decoded[i]);
-  for (uint32_t i = 0; i < burst.count; ++i) packet(burst.packets[i], burst.decoded[i]);
+  for (uint32_t i = 0; i < burst.count; ++i) {
+    decode(burst.packets[i], burst.decoded[i]);
+    mine_[i] = static_cast<uint8_t>(i);
+  }
+  process(burst, {mine_.data(), burst.count});
 }
 
 void Pipeline::process_marked(const Burst& burst) {
+  size_t count = 0;
   for (uint32_t i = 0; i < burst.count; ++i) {
-    if (burst.worker[i] == options_.worker) packet(burst.packets[i], burst.decoded[i]);
+    if (burst.worker[i] == options_.worker) mine_[count++] = static_cast<uint8_t>(i);
+  }
+  process(burst, {mine_.data(), count});
+}
+
+void Pipeline::process(const Burst& burst, std::span<const uint8_t> mine) {
+  while (!mine.empty()) {
+    const auto next = mine.first(std::min(mine.size(), kLookAhead));
+    look_ahead(burst, next);
+    for (size_t i = 0; i < next.size(); ++i) packet(burst.packets[next[i]], burst.decoded[next[i]], lookups_[i]);
+    mine = mine.subspan(next.size());
   }
 }
 
-void Pipeline::packet(const Packet& packet, const DecodedPacket& decoded) {
+// With many flows every look-up is a chain of cache misses: bucket, flow, transaction. Each link is asked for over all
+// packets before the next, so that their waits overlap.
+void Pipeline::look_ahead(const Burst& burst, std::span<const uint8_t> next) {
+  for (size_t i = 0; i < next.size(); ++i) {
+    const DecodedPacket& decoded = burst.decoded[next[i]];
+    FlowLookup& lookup = lookups_[i];
+    lookup.possible = decoded.ip_version != 0;
+    if (!lookup.possible) continue;
+    lookup.key = FlowKey::from(decoded, lookup.reversed);
+    lookup.hash = flows_.hash(lookup.key);
+    flows_.prefetch(lookup.hash);
+  }
+  const auto lookups = std::span(lookups_).first(next.size());
+  for (const FlowLookup& lookup : lookups) {
+    if (lookup.possible) flows_.prefetch_flow(lookup.hash);
+  }
+  for (const FlowLookup& lookup : lookups) {
+    const Flow* flow = lookup.possible ? flows_.likely(lookup.hash) : nullptr;
+    if (flow != nullptr) flow->state.http.prefetch();
+  }
+}
+
+void Pipeline::packet(const Packet& packet, const DecodedPacket& decoded, const FlowLookup& lookup) {
   receive(packet, decoded);
   if (!wanted(packet, decoded)) return;
   Direction direction = Direction::kToServer;
-  Flow* flow = track(packet, decoded, direction);
+  Flow* flow = track(packet, decoded, lookup, direction);
   if (inspectable(packet, decoded)) inspect(packet, decoded, flow, direction);
   keep(packet, decoded, flow);
 }
@@ -95,12 +134,11 @@ bool Pipeline::wanted(const Packet& packet, const DecodedPacket& decoded) {
 
 // The flow of the packet, begun if need be; null for what is not IP. Fragments have no ports: the datagram's first
 // fragment alone would give a flow half of its bytes, so all of them are kept as one flow of their addresses.
-Pipeline::Flow* Pipeline::track(const Packet& packet, const DecodedPacket& decoded, Direction& direction) {
-  if (decoded.ip_version == 0) return nullptr;
+Pipeline::Flow* Pipeline::track(const Packet& packet, const DecodedPacket& decoded, const FlowLookup& lookup,
+                                Direction& direction) {
+  if (!lookup.possible) return nullptr;
+  const auto& [key, hash, reversed, possible] = lookup;
   const auto on_end = [this](Flow& flow, FlowEnd end) { end_flow(flow, end); };
-  bool reversed = false;
-  const FlowKey key = FlowKey::from(decoded, reversed);
-  const uint64_t hash = flows_.hash(key);
   bool created = false;
   Flow* flow = flows_.find_or_create(key, hash, packet, created, on_end);
   const bool tcp = decoded.protocol == kProtocolTcp && decoded.has_transport && !decoded.is_fragment;

@@ -1,4 +1,4 @@
-// The path of a packet, on one screen: Pipeline::process and Pipeline::packet below are all of it.
+// The path of a packet, on one screen: Pipeline::process() and Pipeline::packet() in pipeline.cc are all of it.
 //
 //   decode -> filter -> flow -> stream -> HTTP -> match -> store
 //
@@ -8,8 +8,10 @@
 // traffic. Everything is bounded: the flow table by flows_max, streams by the reassembler's budget, HTTP by its limits.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "capture/body_decoders.h"
 #include "capture/packet_filter.h"
@@ -25,10 +27,10 @@ namespace gatetape {
 
 struct PipelineOptions {
   uint16_t worker = 0;
-  int64_t start_ns = 0;            // wall time at the start, for flow ids
-  bool validate_checksums = true;  // what carries a wrong checksum is stored and counted, but not reassembled
-  bool midstream = true;           // follow connections whose handshake was not seen
-  uint32_t flows_max = 1u << 18;
+  int64_t start_ns = 0;             // wall time at the start, for flow ids
+  bool validate_checksums = true;   // what carries a wrong checksum is stored and counted, but not reassembled
+  bool midstream = true;            // follow connections whose handshake was not seen
+  uint32_t flows_max = 1u << 20;    // followed at once; half a KiB each, committed when used
   uint32_t frame_bytes_max = 9216;  // a longer IP packet is a super-frame: merged by an offload before the mirror
 };
 
@@ -57,10 +59,23 @@ class Pipeline {
   using Flow = gatetape::Flow<PipelineFlow>;
   class Inspection;
 
-  void packet(const Packet& packet, const DecodedPacket& decoded);
+  // What the flow table needs of a packet, made for some packets before the first of them is looked up.
+  struct FlowLookup {
+    FlowKey key;
+    uint64_t hash = 0;
+    bool reversed = false;
+    bool possible = false;  // false: not IP, no flow; the rest is then meaningless
+  };
+  // What is fetched ahead must still be in the first-level cache when its packet's turn comes: about 700 bytes each.
+  static constexpr size_t kLookAhead = 32;
+
+  // The packets of these positions.
+  void process(const Burst& burst, std::span<const uint8_t> mine);
+  void look_ahead(const Burst& burst, std::span<const uint8_t> next);
+  void packet(const Packet& packet, const DecodedPacket& decoded, const FlowLookup& lookup);
   void receive(const Packet& packet, const DecodedPacket& decoded);
   bool wanted(const Packet& packet, const DecodedPacket& decoded);
-  Flow* track(const Packet& packet, const DecodedPacket& decoded, Direction& direction);
+  Flow* track(const Packet& packet, const DecodedPacket& decoded, const FlowLookup& lookup, Direction& direction);
   bool inspectable(const Packet& packet, const DecodedPacket& decoded);
   void inspect(const Packet& packet, const DecodedPacket& decoded, Flow* flow, Direction direction);
   void keep(const Packet& packet, const DecodedPacket& decoded, const Flow* flow);
@@ -72,6 +87,8 @@ class Pipeline {
   RecordOutlet& records_;
   WorkerAccount account_;
   int64_t newest_ns_ = INT64_MIN;
+  std::array<uint8_t, kBurstPacketsMax> mine_;  // places in the burst of those that are this worker's
+  std::array<FlowLookup, kLookAhead> lookups_;
   TcpReassembler tcp_;
   HttpPool http_pool_;
   Http1Parser http_;

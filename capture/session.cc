@@ -12,6 +12,7 @@
 #include "capture/visibility.h"
 #include "capture/worker.h"
 #include "common/log.h"
+#include "common/thread_name.h"
 #include "common/time_text.h"
 
 namespace gatetape {
@@ -171,7 +172,10 @@ void Session::start_threads() {
   for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->start(cpu(i));
   // The distributor is not pinned: where there are no more cores than workers, the system finds the idlest one.
   if (distributor_ != nullptr) {
-    distributor_thread_ = std::thread([this] { distributor_outcome_ = distributor_->run(); });
+    distributor_thread_ = std::thread([this] {
+      name_this_thread("gt-distributor");
+      distributor_outcome_ = distributor_->run();
+    });
   }
 }
 

@@ -1,11 +1,13 @@
 #include "capture/worker.h"
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <sched.h>
 
 #include <chrono>
 
 #include "capture/backoff.h"
+#include "common/thread_name.h"
 
 namespace gatetape {
 namespace {
@@ -50,6 +52,7 @@ Worker::Worker(const PipelineOptions& options, Distributor& distributor, const P
 
 void Worker::start(int cpu) {
   thread_ = std::thread([this, cpu] {
+    name_this_thread(fmt::format("gt-worker-{}", index_).c_str());
     if (cpu >= 0) pin_to(cpu);
     run();
   });

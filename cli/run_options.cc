@@ -18,6 +18,8 @@
 namespace gatetape {
 namespace {
 
+constexpr int64_t kFlowsMax = 1u << 26;  // 37 GB of them
+
 std::string summary_json(const SessionSummary& s, const RuleLoadReport& report) {
   std::string out;
   JsonWriter json(out);
@@ -110,6 +112,8 @@ void RunOptions::add_to(CommandLine& line) {
   add("checksums", po::value(&checksums)->value_name("on|off")->default_value("on"),
       "on: packets with a wrong checksum are recorded but not inspected");
   add_rules_cache_option(line, rules_cache);
+  add("flows-max", po::value(&flows_max)->value_name("N")->default_value(flows_max),
+      "connections that each worker follows at once; one more evicts the oldest (half a KiB of memory each, as used)");
   add("summary", po::value(&summary)->value_name("FILE|-"), "write the account and the figures as JSON at the end");
 }
 
@@ -118,6 +122,10 @@ Result<PreparedRun> prepare_run(const RunOptions& options) {
   if (options.checksums != "on" && options.checksums != "off") {
     return fail("--checksums {}: expected on or off", options.checksums);
   }
+  if (options.flows_max < 1 || options.flows_max > kFlowsMax) {
+    return fail("--flows-max {}: expected 1 to {}", options.flows_max, kFlowsMax);
+  }
+  run.session.pipeline.flows_max = static_cast<uint32_t>(options.flows_max);
   run.session.pipeline.validate_checksums = options.checksums == "on";
   if (!options.rules.empty()) {
     RuleVariables variables = RuleVariables::defaults();

@@ -21,6 +21,7 @@ struct RunOptions {
   std::string summary;
   std::string rules_cache;
   bool strict = false;
+  int64_t flows_max = PipelineOptions().flows_max;
 
   void add_to(CommandLine& line);
 };

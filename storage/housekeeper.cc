@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "common/log.h"
+#include "common/thread_name.h"
 #include "storage/segment_seal.h"
 
 namespace gatetape {
@@ -12,7 +13,10 @@ Housekeeper::Housekeeper(Ring& ring, unsigned sync_interval_s) : ring_(ring), sy
 
 void Housekeeper::start(std::function<void()> every_so_often) {
   every_so_often_ = std::move(every_so_often);
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    name_this_thread("gt-store-seal");
+    run();
+  });
 }
 
 Housekeeper::~Housekeeper() {

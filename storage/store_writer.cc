@@ -11,6 +11,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "common/thread_name.h"
 #include "storage/housekeeper.h"
 #include "storage/record_writer.h"
 #include "storage/ring.h"
@@ -121,7 +122,10 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
     write_evictions();
     note_failure(records_->flush_if_old());
   });
-  writing_thread_ = std::thread([this] { write_frames(); });
+  writing_thread_ = std::thread([this] {
+    name_this_thread("gt-store-write");
+    write_frames();
+  });
 }
 
 DirectoryStore::~DirectoryStore() {
