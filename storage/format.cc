@@ -306,21 +306,24 @@ SegmentSummary SegmentSummary::parse(ByteSource& in) {
   return summary;
 }
 
-Sha256Digest frame_root(const Uuid& uuid, uint32_t number, std::vector<Sha256Digest>& leaves) {
+Sha256Digest frame_root(const Uuid& uuid, const FrameHeader& header, std::span<const uint8_t> lanes,
+                        std::vector<Sha256Digest>& leaves) {
   ByteSink message;
   message.put(uint8_t{2});
   message.bytes(uuid);
-  message.put(number);
+  message.put(header.number);
+  message.put(header.account_added);
+  message.put(header.account_dropped);
+  message.bytes(sha256(lanes));
   message.put(static_cast<uint32_t>(leaves.size()));
   message.bytes(tree_root(leaves));
   return sha256(message.bytes());
 }
 
-Sha256Digest segment_root(const Uuid& uuid, const Sha256Digest& previous, std::vector<Sha256Digest> frame_roots) {
+Sha256Digest segment_root(std::span<const uint8_t> header, std::vector<Sha256Digest> frame_roots) {
   ByteSink message;
   message.put(uint8_t{3});
-  message.bytes(uuid);
-  message.bytes(previous);
+  message.bytes(sha256(header));
   message.put(static_cast<uint32_t>(frame_roots.size()));
   message.bytes(tree_root(frame_roots));
   return sha256(message.bytes());

@@ -155,9 +155,12 @@ struct SegmentSummary {
   static SegmentSummary parse(ByteSource& in);
 };
 
-// FORMAT.md, hash tree. `leaves` is used as scratch.
-Sha256Digest frame_root(const Uuid& uuid, uint32_t number, std::vector<Sha256Digest>& leaves);
-Sha256Digest segment_root(const Uuid& uuid, const Sha256Digest& previous, std::vector<Sha256Digest> frame_roots);
+// FORMAT.md, hash tree. Of the header: number and account. `lanes`: the raw lanes section, empty for records. `leaves`
+// is used as scratch.
+Sha256Digest frame_root(const Uuid& uuid, const FrameHeader& header, std::span<const uint8_t> lanes,
+                        std::vector<Sha256Digest>& leaves);
+// `header`: the segment's, as it stands in the file.
+Sha256Digest segment_root(std::span<const uint8_t> header, std::vector<Sha256Digest> frame_roots);
 
 const char* to_string(RetentionClass retention);  // "full", "cut", "headers", "pinned"
 std::string segment_file_name(const SegmentHeader& header);

@@ -114,7 +114,7 @@ size_t FrameBuilder::gather_payload() {
 }
 
 // FORMAT.md, hash tree. The leaves' messages stand in one arena; payload hashes are written into it first.
-Sha256Digest FrameBuilder::root(uint32_t number) {
+Sha256Digest FrameBuilder::root(const FrameHeader& header, std::span<const uint8_t> lanes) {
   constexpr size_t kFixedBytes = 1 + 8 + 8 + 4 + 4 + 2 + 2 + 2;
   thread_local ByteSink arena;
   thread_local std::vector<uint32_t> message_at;
@@ -160,7 +160,7 @@ Sha256Digest FrameBuilder::root(uint32_t number) {
     end = message_at[i];
   }
   sha256(jobs);
-  return frame_root(uuid_, number, leaves);
+  return frame_root(uuid_, header, lanes, leaves);
 }
 
 void FrameBuilder::append_section(FrameHeader& header, SectionType type, std::span<const uint8_t> raw,
@@ -195,15 +195,15 @@ void FrameBuilder::close(FrameHeader& header, ByteSink& out) {
   header.payload_bytes = static_cast<uint32_t>(gather_payload());
   const auto literals = repeat_finder_.split(operations_);
   header.literal_position = repeat_finder_.literal_position();
-  header.root = root(header.number);
+  section_.clear();
+  encode_lanes(ordered_lanes_, reverse_of_, section_);
+  header.root = root(header, section_.bytes());
 
   const size_t blocks = (literals.size() + kLiteralBlockBytes - 1) / kLiteralBlockBytes;
   const size_t header_bytes = frame_header_bytes(3 + blocks);
   header.sections.clear();
   out.clear();
   out.zeros(header_bytes);
-  section_.clear();
-  encode_lanes(ordered_lanes_, reverse_of_, section_);
   append_section(header, SectionType::kLanes, section_.bytes(), true, out);
   section_.clear();
   columns_writer_.encode(header, rows_, buffer_.data(), ordered_lanes_, reverse_of_, compressor_, section_);

@@ -47,7 +47,7 @@ class FrameBuilder {
   void order_lanes();
   void summarise(FrameHeader& header) const;
   size_t gather_payload();
-  Sha256Digest root(uint32_t number);
+  Sha256Digest root(const FrameHeader& header, std::span<const uint8_t> lanes);
   void append_section(FrameHeader& header, SectionType type, std::span<const uint8_t> raw, bool try_compressing,
                       ByteSink& out);
   void append_literals(FrameHeader& header, std::span<const uint8_t> literals, ByteSink& out);

@@ -131,17 +131,19 @@ struct HeadValues {
     }
   }
 
+  // What the head does not have stays 0, which is also what of() says of it.
   static HeadValues predicted(const LaneState& lane, const LaneState* reverse, uint32_t captured_length) {
-    HeadValues v = of(lane.head, lane.layout);
+    const HeadLayout& layout = lane.layout;
+    HeadValues v = of(lane.head, layout);
     const auto grown = static_cast<uint16_t>(captured_length - lane.captured_length);
-    v.sequence = lane.next_sequence;
-    v.ip_id = static_cast<uint16_t>(v.ip_id + 1);
-    v.ip_length = static_cast<uint16_t>(v.ip_length + grown);
-    v.udp_length = static_cast<uint16_t>(v.udp_length + grown);
-    if (reverse != nullptr && reverse->head != nullptr) {
-      if (reverse->layout.has(kHeadTcp)) v.acknowledgment = reverse->next_sequence;
-      if (reverse->layout.has(kHeadTimestamps)) v.timestamp_echo = reverse->timestamp_value;
-    }
+    if (layout.has(kHeadIpv4)) v.ip_id = static_cast<uint16_t>(v.ip_id + 1);
+    if (layout.has(kHeadIpv4) || layout.has(kHeadIpv6)) v.ip_length = static_cast<uint16_t>(v.ip_length + grown);
+    if (layout.has(kHeadUdp)) v.udp_length = static_cast<uint16_t>(v.udp_length + grown);
+    if (layout.has(kHeadTcp)) v.sequence = lane.next_sequence;
+    if (reverse == nullptr || reverse->head == nullptr) return v;
+    if (layout.has(kHeadTcp) && reverse->layout.has(kHeadTcp)) v.acknowledgment = reverse->next_sequence;
+    if (layout.has(kHeadTimestamps) && reverse->layout.has(kHeadTimestamps))
+      v.timestamp_echo = reverse->timestamp_value;
     return v;
   }
 };

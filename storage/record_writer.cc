@@ -79,8 +79,8 @@ Result<void> RecordWriter::open_segment() {
 }
 
 void RecordWriter::finish_segment() {
+  header_.previous_root = segment_root(header_.serialise(), roots_);
   header_.previous_sequence = header_.sequence;
-  header_.previous_root = segment_root(header_.uuid, header_.previous_root, roots_);
   housekeeper_.finished(std::exchange(segment_, nullptr));
 }
 
@@ -101,7 +101,7 @@ Result<void> RecordWriter::flush() {
   header.captured_bytes = pending_.size();
   header.account_added = records_;
   std::vector<Sha256Digest> leaves{leaf_of(pending_.bytes())};
-  header.root = frame_root(header_.uuid, header.number, leaves);
+  header.root = frame_root(header_.uuid, header, {}, leaves);
   roots_.push_back(header.root);
 
   ByteSink frame;

@@ -172,7 +172,8 @@ SegmentSummary SegmentReader::summary() {
     sum.captured_bytes += frame.captured_bytes;
     roots.push_back(frame.root);
   }
-  sum.root = segment_root(header_.uuid, header_.previous_root, std::move(roots));
+  std::vector<uint8_t> header(header_bytes_);  // its bytes: a newer version may have put more into it than we know
+  if (read_bytes(0, header)) sum.root = segment_root(header, std::move(roots));
   FrameHeader last;
   bool torn;
   if (!frames_.empty() && read_header_at(frames_.back().offset, last, torn)) {

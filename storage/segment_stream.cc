@@ -15,7 +15,7 @@ bool SegmentStream::segment_full() const {
 
 void SegmentStream::begin_segment(uint64_t sequence) {
   if (in_segment_) {
-    header_.previous_root = segment_root(header_.uuid, header_.previous_root, std::move(roots_));
+    header_.previous_root = segment_root(header_.serialise(), std::move(roots_));
     header_.previous_sequence = header_.sequence;
   }
   header_.sequence = sequence;
