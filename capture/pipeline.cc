@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "capture/inspection.h"
+#include "common/time_text.h"
 
 namespace gatetape {
 namespace {
@@ -63,6 +64,14 @@ void Pipeline::process(const Burst& burst, std::span<const uint8_t> mine) {
     for (size_t i = 0; i < next.size(); ++i) packet(burst.packets[next[i]], burst.decoded[next[i]], lookups_[i]);
     mine = mine.subspan(next.size());
   }
+  if (options_.packet_clock) report_account();
+}
+
+// Each second of packet time, so that a part of a file can be extracted with its part of the account.
+void Pipeline::report_account() {
+  if (newest_ns_ == INT64_MIN || newest_ns_ < next_account_ns_) return;
+  records_.append(account_by_packet_clock());
+  next_account_ns_ = newest_ns_ + kNanosecondsPerSecond;
 }
 
 // With many flows every look-up is a chain of cache misses: bucket, flow, transaction. Each link is asked for over all
@@ -260,6 +269,16 @@ WorkerAccount Pipeline::account() const {
   account.flows_evicted = flows_.counters().evicted;
   account.records_dropped = records_.dropped();
   return account;
+}
+
+AccountRecord Pipeline::account_by_packet_clock() const {
+  AccountRecord record;
+  record.timestamp_ns = newest_ns_;
+  record.worker = options_.worker;
+  record.worker_account = account();
+  record.port_account.offered = record.port_account.received = record.worker_account.received;
+  record.port_account.received_bytes = record.worker_account.received_bytes;
+  return record;
 }
 
 }  // namespace gatetape

@@ -31,6 +31,7 @@ struct PipelineOptions {
   bool validate_checksums = true;   // what carries a wrong checksum is stored and counted, but not reassembled
   bool midstream = true;            // follow connections whose handshake was not seen
   uint32_t flows_max = 1u << 20;    // followed at once; half a KiB each, committed when used
+  bool packet_clock = false;        // the source is a file: its packets' times say when a second is over
   uint32_t frame_bytes_max = 9216;  // a longer IP packet is a super-frame: merged by an offload before the mirror
 };
 
@@ -54,6 +55,8 @@ class Pipeline {
 
   // Counters as of now, with what the store has settled.
   WorkerAccount account() const;
+  // The same on the packets' clock: until the newest packet's time, INT64_MIN if there was none.
+  AccountRecord account_by_packet_clock() const;
 
  private:
   using Flow = gatetape::Flow<PipelineFlow>;
@@ -71,6 +74,7 @@ class Pipeline {
 
   // The packets of these positions.
   void process(const Burst& burst, std::span<const uint8_t> mine);
+  void report_account();
   void look_ahead(const Burst& burst, std::span<const uint8_t> next);
   void packet(const Packet& packet, const DecodedPacket& decoded, const FlowLookup& lookup);
   void receive(const Packet& packet, const DecodedPacket& decoded);
@@ -87,6 +91,7 @@ class Pipeline {
   RecordOutlet& records_;
   WorkerAccount account_;
   int64_t newest_ns_ = INT64_MIN;
+  int64_t next_account_ns_ = INT64_MIN;
   std::array<uint8_t, kBurstPacketsMax> mine_;  // places in the burst of those that are this worker's
   std::array<FlowLookup, kLookAhead> lookups_;
   TcpReassembler tcp_;

@@ -63,6 +63,8 @@ class Session {
   bool write_records();
   void write(const RecordBatch& batch);
   void write_accounts();
+  void write_last_accounts();
+  void write_own_records();
   void look_around();
   void show_progress();
   void watch_for_failures();
@@ -141,6 +143,7 @@ void Session::make_workers() {
     PipelineOptions pipeline = options_.pipeline;
     pipeline.worker = static_cast<uint16_t>(i);
     pipeline.start_ns = start_ns_;
+    pipeline.packet_clock = !live_;
     if (mtu_ != 0) pipeline.frame_bytes_max = mtu_ + kLinkHeaderBytesMax;
     StoreWorker* store = store_ == nullptr ? nullptr : &store_->worker(i);
     if (distributor_ != nullptr) {
@@ -209,8 +212,9 @@ bool Session::write_records() {
   return wrote;
 }
 
+// Of network ports, now. Of files the workers report themselves, by packet time.
 void Session::write_accounts() {
-  if (sinks_.empty()) return;
+  if (sinks_.empty() || !live_) return;
   const int64_t now_ns = wall_clock_ns();
   for (size_t i = 0; i < workers_.size(); ++i) {
     AccountRecord record;
@@ -220,6 +224,24 @@ void Session::write_accounts() {
     if (i == 0) record.port_account = ports();
     own_records_.append(record);
   }
+  write_own_records();
+}
+
+// Of files, when all is stored: until the last packet that any worker had.
+void Session::write_last_accounts() {
+  if (sinks_.empty() || live_) return;
+  std::vector<AccountRecord> records;
+  for (const auto& worker : workers_) records.push_back(worker->account_by_packet_clock());
+  int64_t newest_ns = INT64_MIN;
+  for (const AccountRecord& record : records) newest_ns = std::max(newest_ns, record.timestamp_ns);
+  for (AccountRecord& record : records) {
+    record.timestamp_ns = newest_ns == INT64_MIN ? wall_clock_ns() : newest_ns;
+    own_records_.append(record);
+  }
+  write_own_records();
+}
+
+void Session::write_own_records() {
   write(own_records_);
   own_records_.clear();
 }
@@ -267,6 +289,7 @@ SessionSummary Session::run() {
   const std::string sources = joined(options_.sources);
   if (live_) log_info("recording {}", sources);
   own_records_.append(EventRecord{start_ns_, kEventCaptureStarted, sources});
+  write_own_records();
   write_accounts();
   Clock::time_point last_account = started_;
   for (bool finished = false; !finished;) {
@@ -298,6 +321,7 @@ void Session::finish() {
   }
   for (const auto& worker : workers_) worker->settle();
   write_accounts();
+  write_last_accounts();
   if (store_ != nullptr) {
     if (Result<void> closed = store_->close(); !closed) fail_with(closed.error());
   }

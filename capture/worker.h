@@ -36,6 +36,9 @@ class Worker {
   // After join() and after the store was closed: brings the account up to what the store has settled since.
   void settle() { published_.publish(pipeline_.account()); }
 
+  // After settle(), of a file: see Pipeline.
+  AccountRecord account_by_packet_clock() const { return pipeline_.account_by_packet_clock(); }
+
   // Any thread, any time. With a distributor, what waits in the queue counts as received and in flight.
   WorkerAccount account() const;
   RecordOutlet& records() { return records_; }

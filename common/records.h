@@ -79,12 +79,13 @@ struct AlertRecord {
   uint16_t status = 0;
 };
 
-// The account over one interval of wall time (a second), per worker and port.
+// The account of a worker, each second and at the end, on the packets' own clock: wall time for a network port, packet
+// time for a file.
 struct AccountRecord {
-  int64_t timestamp_ns = 0;  // end of the interval
+  int64_t timestamp_ns = 0;  // until when it counts
   uint16_t worker = 0;
   WorkerAccount worker_account;  // totals since start, not differences
-  PortAccount port_account;      // of the ports; set by worker 0's records only
+  PortAccount port_account;      // ports: all of them, in worker 0's records only; files: what this worker took of them
 };
 
 // Name of the first event of each run: the totals of AccountRecord begin again at zero.

@@ -20,9 +20,13 @@ SegmentReader::DamageReport record_damage(ReadStatistics& statistics) {
   };
 }
 
-PacketStream::PacketStream(std::vector<std::string> segments, const StoreQuery& query, LiteralCache& cache,
-                           ReadStatistics& statistics)
-    : segments_(std::move(segments)), query_(query), cache_(cache), statistics_(statistics) {}
+PacketStream::PacketStream(std::vector<std::string> segments, std::vector<uint16_t> interface_ids,
+                           const StoreQuery& query, LiteralCache& cache, ReadStatistics& statistics)
+    : segments_(std::move(segments)),
+      interface_ids_(std::move(interface_ids)),
+      query_(query),
+      cache_(cache),
+      statistics_(statistics) {}
 
 bool PacketStream::in_time(int64_t time_min_ns, int64_t time_max_ns) const {
   return (!query_.since_ns || time_max_ns >= *query_.since_ns) && (!query_.until_ns || time_min_ns < *query_.until_ns);
@@ -108,7 +112,8 @@ bool PacketStream::next() {
     packet_.packet.timestamp_ns = row.timestamp_ns;
     packet_.packet.ordinal = row.ordinal;
     packet_.packet.link_type = lane.link_type;
-    packet_.packet.interface_id = lane.interface_id;
+    packet_.packet.interface_id =
+        lane.interface_id < interface_ids_.size() ? interface_ids_[lane.interface_id] : kUnknownInterface;
     packet_.flow_id = lane.flow_id;
     packet_.worker = segment_->header().worker;
     packet_.retention = segment_->header().retention;

@@ -13,11 +13,15 @@
 
 namespace gatetape {
 
+// Of a packet that names an interface its segment does not have: a writer's mistake, shown as such.
+inline constexpr uint16_t kUnknownInterface = 0xffff;
+
 class PacketStream {
  public:
-  // `segments`: paths in order. All references must outlive the stream.
-  PacketStream(std::vector<std::string> segments, const StoreQuery& query, LiteralCache& cache,
-               ReadStatistics& statistics);
+  // `segments`: paths in order, of one run. `interface_ids`: what the run's interfaces are called by the reader. All
+  // references must outlive the stream.
+  PacketStream(std::vector<std::string> segments, std::vector<uint16_t> interface_ids, const StoreQuery& query,
+               LiteralCache& cache, ReadStatistics& statistics);
 
   // Steps to the next packet; false at the end.
   bool next();
@@ -30,6 +34,7 @@ class PacketStream {
   bool in_time(int64_t time_min_ns, int64_t time_max_ns) const;
 
   std::vector<std::string> segments_;
+  std::vector<uint16_t> interface_ids_;
   const StoreQuery& query_;
   LiteralCache& cache_;
   ReadStatistics& statistics_;

@@ -33,13 +33,30 @@ class DirectoryStoreReader : public StoreReader {
     RetentionClass retention;
     auto operator<=>(const StreamKey&) const = default;
   };
-  using Streams = std::map<StreamKey, std::vector<std::string>>;
-  Result<Streams> streams(ReadStatistics& statistics) const;
+  struct Stream {
+    std::vector<std::string> segments;
+    std::vector<uint16_t> interface_ids;
+  };
+  using Streams = std::map<StreamKey, Stream>;
+  Result<Streams> streams(ReadStatistics& statistics);
+  std::vector<uint16_t> interface_ids(const SegmentHeader& header);
 
   std::vector<std::string> directories_;
+  std::vector<StoreInterface> interfaces_;  // of all segments seen so far
 };
 
-Result<DirectoryStoreReader::Streams> DirectoryStoreReader::streams(ReadStatistics& statistics) const {
+// Runs number their interfaces each from 0: where this one's are among those of all runs.
+std::vector<uint16_t> DirectoryStoreReader::interface_ids(const SegmentHeader& header) {
+  std::vector<uint16_t> ids;
+  for (const StoreInterface& interface : header.interfaces) {
+    const auto known = std::find(interfaces_.begin(), interfaces_.end(), interface);
+    ids.push_back(static_cast<uint16_t>(known - interfaces_.begin()));
+    if (known == interfaces_.end()) interfaces_.push_back(interface);
+  }
+  return ids;
+}
+
+Result<DirectoryStoreReader::Streams> DirectoryStoreReader::streams(ReadStatistics& statistics) {
   auto files = list_segments(directories_);
   if (!files) return pass_on(files);
   Streams streams;
@@ -49,8 +66,10 @@ Result<DirectoryStoreReader::Streams> DirectoryStoreReader::streams(ReadStatisti
     if (segment == nullptr) continue;
     statistics.segments++;
     const SegmentHeader& header = segment->header();
-    streams[{header.run_started_ns, header.run_uuid, header.ordinal_domain, header.worker, header.retention}].push_back(
-        file.path);
+    Stream& stream =
+        streams[{header.run_started_ns, header.run_uuid, header.ordinal_domain, header.worker, header.retention}];
+    stream.segments.push_back(file.path);
+    stream.interface_ids = interface_ids(header);
   }
   return streams;
 }
@@ -65,7 +84,9 @@ Result<ReadStatistics> DirectoryStoreReader::packets(const StoreQuery& query,
     PacketMerge merge;
     const auto run = std::tie(stream->first.run_started_ns, stream->first.run_uuid);
     for (; stream != all->end() && std::tie(stream->first.run_started_ns, stream->first.run_uuid) == run; ++stream) {
-      merge.add(stream->first.ordinal_domain, std::make_unique<PacketStream>(stream->second, query, cache, statistics));
+      merge.add(stream->first.ordinal_domain,
+                std::make_unique<PacketStream>(stream->second.segments, stream->second.interface_ids, query, cache,
+                                               statistics));
     }
     const bool more = merge.visit_all([&](const StoredPacket& packet) {
       statistics.packets_visited++;
@@ -100,13 +121,14 @@ Result<StoreSummary> DirectoryStoreReader::summary() {
     const SegmentSummary one = segment->summary();
     sum.segments++;
     sum.segments_open += !segment->sealed();
-    sum.interfaces = segment->header().interfaces;
+    interface_ids(segment->header());
     if (one.packets == 0) continue;
     sum.oldest_ns = sum.packets == 0 ? one.time_min_ns : std::min(sum.oldest_ns, one.time_min_ns);
     sum.newest_ns = sum.packets == 0 ? one.time_max_ns : std::max(sum.newest_ns, one.time_max_ns);
     sum.packets += one.packets;
     sum.captured_bytes += one.captured_bytes;
   }
+  sum.interfaces = interfaces_;
   return sum;
 }
 

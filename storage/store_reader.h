@@ -46,7 +46,8 @@ struct StoreQuery {
   IndexFilter index;
 };
 
-// A stored packet; views live until the next one is visited.
+// A stored packet; views live until the next one is visited. Its interface_id is its place among the interfaces that
+// the same reader's summary() has, or had it been asked later, would have.
 struct StoredPacket {
   Packet packet;
   uint64_t flow_id = 0;
@@ -67,7 +68,7 @@ struct ReadStatistics {
 struct StoreSummary {
   uint64_t packets = 0, captured_bytes = 0, stored_bytes = 0, segments = 0, segments_open = 0;
   int64_t oldest_ns = 0, newest_ns = 0;
-  std::vector<StoreInterface> interfaces;
+  std::vector<StoreInterface> interfaces;  // of all runs, equal ones once; what Packet::interface_id of a reader counts
 };
 
 class StoreReader {

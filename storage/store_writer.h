@@ -27,6 +27,7 @@ struct StoreInterface {
   std::string name;
   LinkType link_type = LinkType::kEthernet;
   uint32_t snap_length = 262144;
+  friend bool operator==(const StoreInterface&, const StoreInterface&) = default;
 };
 
 struct StoreOptions {

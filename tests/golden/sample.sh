@@ -45,4 +45,16 @@ for expression in "host $address and port $port" "tcp[tcpflags] & tcp-syn != 0" 
   echo "expression: $expression"
   python3 "$project/tests/support/compare.py" packets "$work/theirs.pcap" "$work/ours.pcap" || wrong=1
 done
+
+# A part of the file, with its part of the account: the first whole second in it.
+begin=$(tshark -r "$work/sample.pcap" -c 1 -T fields -e frame.time_epoch 2>/dev/null)
+begin=$((${begin%.*} + 1))
+tshark -r "$work/sample.pcap" -w "$work/theirs.pcap" -F pcap \
+  -Y "frame.time_epoch >= $begin && frame.time_epoch < $((begin + 1))" 2>/dev/null
+"$gatetape" extract --store "$work/store" --format pcap -w "$work/ours.pcap" --statement "$work/statement.json" \
+  --since "$(date -u -d "@$begin" +%FT%TZ)" --until "$(date -u -d "@$((begin + 1))" +%FT%TZ)"
+python3 "$project/tests/support/compare.py" packets "$work/theirs.pcap" "$work/ours.pcap" || wrong=1
+expect "a second of it is" "$(jq -r .completeness "$work/statement.json")" complete
+in_second=$(jq .packets "$work/statement.json")
+expect "its account covers it" "$(jq ".account.received >= $in_second and .account.received < 130000" "$work/statement.json")" true
 exit "$wrong"

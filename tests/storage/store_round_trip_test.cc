@@ -86,6 +86,34 @@ TEST_CASE("runs follow one another, and segments their predecessors", "[store]")
   }
 }
 
+TEST_CASE("each run's packets keep the names of their own interfaces", "[store]") {
+  TemporaryDirectory directory;
+  const auto packets = store_traffic(11, 60);
+  const StoreInterface eth0{"eth0", LinkType::kEthernet, 262144}, eth1{"eth1", LinkType::kEthernet, 262144},
+      cut{"eth1", LinkType::kEthernet, 96};
+  const std::vector<std::vector<StoreInterface>> runs = {{eth0, eth1}, {eth1, eth0}, {cut, eth0}};
+  for (const auto& interfaces : runs) {
+    StoreOptions options = small_store(directory.path("store"));
+    options.interfaces = interfaces;
+    write_store(options, packets);
+  }
+  auto reader = StoreReader::open({directory.path("store")});
+  REQUIRE(reader);
+  const auto summary = (*reader)->summary();
+  REQUIRE(summary);
+  CHECK(summary->interfaces == std::vector<StoreInterface>{eth0, eth1, cut});
+  size_t read = 0;
+  const auto done = (*reader)->packets({}, [&](const StoredPacket& stored) {
+    const auto& expected = runs[read / packets.size()][packets[read % packets.size()].interface_id];
+    REQUIRE(stored.packet.interface_id < summary->interfaces.size());
+    REQUIRE(summary->interfaces[stored.packet.interface_id] == expected);
+    ++read;
+    return true;
+  });
+  REQUIRE(done);
+  CHECK(read == runs.size() * packets.size());
+}
+
 TEST_CASE("a time range is exact though time steps back", "[store]") {
   TemporaryDirectory directory;
   const auto packets = store_traffic(9, 800);
