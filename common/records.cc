@@ -214,26 +214,48 @@ void RecordBatch::clear() {
   count_ = 0;
 }
 
-Result<void> for_each_record(std::span<const uint8_t> bytes, const std::function<void(const Record&)>& visit) {
-  size_t position = 0;
-  Record record;
-  while (position < bytes.size()) {
+namespace {
+
+constexpr size_t kRecordHeadBytes = 4 + 1;  // length and type
+
+// visit(type, bytes of the record, position) until it returns false, which says that the record is malformed.
+template <class Visit>
+Result<void> walk_records(std::span<const uint8_t> bytes, Visit&& visit) {
+  for (size_t position = 0; position < bytes.size();) {
     uint32_t length = 0;
-    if (bytes.size() - position < 5) return fail("record at byte {} is cut short", position);
+    if (bytes.size() - position < kRecordHeadBytes) return fail("record at byte {} is cut short", position);
     std::memcpy(&length, bytes.data() + position, sizeof length);
     if (length == 0 || length > bytes.size() - position - 4) {
       return fail("record at byte {} has an impossible length, {}", position, length);
     }
     const uint8_t type = bytes[position + 4];
-    if (type < std::variant_size_v<Record>) {
-      if (!read_record(type, bytes.subspan(position + 5, length - 1), record)) {
-        return fail("record at byte {} (type {}) is malformed", position, type);
-      }
-      visit(record);
+    if (!visit(type, bytes.subspan(position, 4 + size_t{length}))) {
+      return fail("record at byte {} (type {}) is malformed", position, type);
     }
-    position += 4 + length;
+    position += 4 + size_t{length};
   }
   return {};
+}
+
+}  // namespace
+
+Result<void> for_each_record(std::span<const uint8_t> bytes, const std::function<void(const Record&)>& visit,
+                             RecordTypes types) {
+  Record record;
+  return walk_records(bytes, [&](uint8_t type, std::span<const uint8_t> raw) {
+    if (type >= std::variant_size_v<Record> || (types >> type & 1) == 0) return true;
+    if (!read_record(type, raw.subspan(kRecordHeadBytes), record)) return false;
+    visit(record);
+    return true;
+  });
+}
+
+Result<void> for_each_raw_record(std::span<const uint8_t> bytes,
+                                 const std::function<void(uint8_t type, std::span<const uint8_t> record)>& visit) {
+  return walk_records(bytes, [&](uint8_t type, std::span<const uint8_t> raw) {
+    visit(type, raw);
+    return true;
+  });
 }
 
 }  // namespace gatetape

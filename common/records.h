@@ -100,6 +100,16 @@ struct EventRecord {
 
 using Record = std::variant<HttpRecord, FlowRecord, AlertRecord, AccountRecord, EventRecord>;
 
+// A set of types of records: bit n stands for the type with index n in Record.
+using RecordTypes = uint32_t;
+inline constexpr RecordTypes kAllRecordTypes = ~RecordTypes{0};
+
+// record_types<FlowRecord, AlertRecord>()
+template <class... Types>
+constexpr RecordTypes record_types() {
+  return ((RecordTypes{1} << Record(Types()).index()) | ...);
+}
+
 // Records one after another in one buffer: u32 length (little-endian, of what follows), u8 type (index in Record), then
 // the fields in the order declared above, integers little-endian, strings as u32 length and bytes. The same bytes go
 // into the store (storage/FORMAT.md).
@@ -117,9 +127,13 @@ class RecordBatch {
   size_t count_ = 0;
 };
 
-// Calls `visit` for each record in `bytes`; fails at the first malformed one, after having visited those before it.
-// Strings longer than 64 KiB were cut when appended. Unknown types are skipped (a newer writer's).
-Result<void> for_each_record(std::span<const uint8_t> bytes, const std::function<void(const Record&)>& visit);
+// Calls `visit` for each record of these types in `bytes`; fails at the first malformed one, after having visited those
+// before it. Strings longer than 64 KiB were cut when appended. Unknown types are skipped (a newer writer's).
+Result<void> for_each_record(std::span<const uint8_t> bytes, const std::function<void(const Record&)>& visit,
+                             RecordTypes types = kAllRecordTypes);
+// The same without looking into them: `visit` gets a record's type and all its bytes, length included.
+Result<void> for_each_raw_record(std::span<const uint8_t> bytes,
+                                 const std::function<void(uint8_t type, std::span<const uint8_t> record)>& visit);
 
 // Takes finished batches off a worker's hands: EVE output, the store. Called on the records thread, one batch at a
 // time.

@@ -75,8 +75,17 @@ const std::string& Expression::text() const {
 bool Expression::selects_everything() const {
   return !parts_->root.has_value();
 }
-bool Expression::needs_records() const {
-  return !parts_->connections.empty();
+RecordTypes Expression::record_types() const {
+  RecordTypes types = 0;
+  for (const ConnectionTerm& term : parts_->connections) {
+    if (term.name == OwnName::kCommunityId) {
+      types |= gatetape::record_types<HttpRecord, FlowRecord, AlertRecord>();
+    } else {
+      types |=
+          term.name == OwnName::kSid ? gatetape::record_types<AlertRecord>() : gatetape::record_types<HttpRecord>();
+    }
+  }
+  return types;
 }
 
 Result<Expression> Expression::parse(std::string_view text) {

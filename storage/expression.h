@@ -13,8 +13,8 @@
 //    does not have (no status yet, no Host) satisfies no term.
 //  - `!=` on a name of which a packet has several (any.host, any.port, vlan.id) means that none is equal.
 //
-// Use: parse, compile, learn from the store's records when needs_records(), then match. One thread. Memory: eight bytes
-// per connection that a term selected, at most kConnectionsMax.
+// Use: parse, compile, learn from the store's records when record_types() is not 0, then match. One thread. Memory:
+// eight bytes per connection that a term selected, at most kConnectionsMax.
 #pragma once
 
 #include <cstdint>
@@ -57,8 +57,8 @@ class Expression {
   // it makes no sense (packets of that link type do not match it). No link types: Ethernet.
   Result<std::vector<std::string>> compile(std::vector<LinkType> link_types);
 
-  // Whether terms must be resolved through records before packets (or records) are matched.
-  bool needs_records() const;
+  // The records through which terms must be resolved before packets (or records) are matched; 0: none.
+  RecordTypes record_types() const;
   // One record; those from kLookBackNanoseconds before the range must be among them: a transaction counts when its
   // request or its response lies in the range.
   void learn(const Record& record, const TimeRange& range);

@@ -67,7 +67,9 @@ Result<void> learn_from_records(StoreReader& reader, Expression& expression, Ext
   std::optional<int64_t> since = statement.range.since_ns, until = statement.range.until_ns;
   if (since) *since -= std::max(Expression::kLookBackNanoseconds, AccountSpan::kMarginNanoseconds);
   if (until) *until += AccountSpan::kMarginNanoseconds;
-  const Result<ReadStatistics> read = reader.records(since, until, [&](const Record& record) {
+  constexpr RecordTypes kOurs = record_types<AccountRecord, EventRecord, FlowRecord>();
+  const RecordQuery query{since, until, kOurs | expression.record_types()};
+  const Result<ReadStatistics> read = reader.records(query, [&](const Record& record) {
     expression.learn(record, statement.range);
     if (const auto* account = std::get_if<AccountRecord>(&record)) statement.account.add(*account);
     if (const auto* event = std::get_if<EventRecord>(&record);

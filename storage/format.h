@@ -96,7 +96,7 @@ struct FrameHeader {
   uint64_t ordinal_min = 0, ordinal_max = 0;
   int64_t time_min_ns = 0, time_max_ns = 0;
   uint64_t captured_bytes = 0;
-  uint64_t literal_position = 0;
+  uint64_t literal_position = 0;  // of records: the set of their types, RecordTypes
   uint32_t literal_bytes = 0;
   uint32_t payload_bytes = 0;
   uint64_t account_added = 0, account_dropped = 0;

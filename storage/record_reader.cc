@@ -9,8 +9,12 @@
 namespace gatetape {
 namespace {
 
-bool touches(int64_t first_ns, int64_t last_ns, std::optional<int64_t> since_ns, std::optional<int64_t> until_ns) {
-  return (!since_ns || last_ns >= *since_ns) && (!until_ns || first_ns < *until_ns);
+bool touches(int64_t first_ns, int64_t last_ns, const RecordQuery& query) {
+  return (!query.since_ns || last_ns >= *query.since_ns) && (!query.until_ns || first_ns < *query.until_ns);
+}
+
+bool may_answer(const FrameEntry& frame, const RecordQuery& query) {
+  return (frame.literal_position & query.types) != 0 && touches(frame.time_min_ns, frame.time_max_ns, query);
 }
 
 // The batch of a record frame; false: damaged, and reported.
@@ -54,8 +58,8 @@ RecordTime time_of(const Record& record) {
       record);
 }
 
-bool read_records(const std::string& path, std::optional<int64_t> since_ns, std::optional<int64_t> until_ns,
-                  ReadStatistics& statistics, const std::function<bool(const Record&)>& visit) {
+bool read_records(const std::string& path, const RecordQuery& query, ReadStatistics& statistics,
+                  const std::function<bool(const Record&)>& visit) {
   auto segment = open_segment(path, statistics);
   if (segment == nullptr) return true;
   statistics.segments++;
@@ -65,13 +69,14 @@ bool read_records(const std::string& path, std::optional<int64_t> since_ns, std:
   const auto& frames = segment->frames();
   for (uint32_t frame = 0; frame < frames.size() && more; frame++) {
     statistics.frames++;
-    if (!touches(frames[frame].time_min_ns, frames[frame].time_max_ns, since_ns, until_ns)) continue;
+    if (!may_answer(frames[frame], query)) continue;
     if (!read_batch(*segment, frame, decompressor, batch)) continue;
     statistics.frames_read++;
-    const auto read = for_each_record(batch, [&](const Record& record) {
+    const auto visit_one = [&](const Record& record) {
       const RecordTime time = time_of(record);
-      if (more && touches(time.first_ns, time.last_ns, since_ns, until_ns)) more = visit(record);
-    });
+      if (more && touches(time.first_ns, time.last_ns, query)) more = visit(record);
+    };
+    const auto read = for_each_record(batch, visit_one, query.types);
     if (!read) segment->report_damage(frames[frame].offset, read.error().message.c_str());
   }
   statistics.segments_read++;

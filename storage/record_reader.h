@@ -10,9 +10,9 @@
 
 namespace gatetape {
 
-// Visits the records of a segment that touch the range, in the order written; false when `visit` asked to stop.
-bool read_records(const std::string& path, std::optional<int64_t> since_ns, std::optional<int64_t> until_ns,
-                  ReadStatistics& statistics, const std::function<bool(const Record&)>& visit);
+// Visits the records of a segment that the query asks for; false when `visit` asked to stop.
+bool read_records(const std::string& path, const RecordQuery& query, ReadStatistics& statistics,
+                  const std::function<bool(const Record&)>& visit);
 
 // The span of time a record is about: a flow's first to last packet, one instant for the others.
 struct RecordTime {

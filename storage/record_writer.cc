@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/check.h"
 #include "storage/record_reader.h"
 
 namespace gatetape {
@@ -51,17 +52,40 @@ Result<void> RecordWriter::write(const RecordBatch& batch) {
   if (batch.empty()) return {};
   if (batch.size_bytes() > kSectionBytesMax - kFrameBytes)
     return fail("a record batch of {} bytes is too large", batch.size_bytes());
-  if (pending_.empty()) pending_since_ = std::chrono::steady_clock::now();
-  pending_.bytes(batch.bytes());
-  pending_records_ += static_cast<uint32_t>(batch.count());
-  return pending_.size() < kFrameBytes ? Result<void>() : flush();
+  gather(batch);
+  for (Pending& pending : pending_) {
+    if (pending.bytes.size() >= kFrameBytes && !flush(pending)) break;
+  }
+  return failure_;
+}
+
+// Extracts ask for flows, accounts and events of long times, of which HTTP transactions are by far the most bytes.
+RecordWriter::Group RecordWriter::group_of(uint8_t type) {
+  const RecordTypes one = RecordTypes{1} << type;
+  if (one == record_types<HttpRecord>()) return kHttp;
+  return one == record_types<AlertRecord>() ? kAlerts : kOthers;
+}
+
+void RecordWriter::gather(const RecordBatch& batch) {
+  const auto now = std::chrono::steady_clock::now();
+  const Result<void> walked = for_each_raw_record(batch.bytes(), [&](uint8_t type, std::span<const uint8_t> record) {
+    Pending& pending = pending_[group_of(type)];
+    if (pending.records == 0) pending.since = now;
+    pending.bytes.bytes(record);
+    ++pending.records;
+    pending.types |= RecordTypes{1} << type;
+  });
+  GT_CHECK(walked);  // we made it
 }
 
 Result<void> RecordWriter::flush_if_old() {
   constexpr auto kWait = std::chrono::milliseconds(500);
   std::lock_guard lock(mutex_);
-  if (pending_.empty() || std::chrono::steady_clock::now() - pending_since_ < kWait) return failure_;
-  return flush();
+  const auto now = std::chrono::steady_clock::now();
+  for (Pending& pending : pending_) {
+    if (pending.records != 0 && now - pending.since >= kWait && !flush(pending)) break;
+  }
+  return failure_;
 }
 
 Result<void> RecordWriter::open_segment() {
@@ -84,42 +108,49 @@ void RecordWriter::finish_segment() {
   housekeeper_.finished(std::exchange(segment_, nullptr));
 }
 
-// Errors are sticky: records that could not be written are gone, and every later call says so.
-Result<void> RecordWriter::flush() {
-  if (!failure_ || pending_.empty()) return failure_;
-  if (segment_ == nullptr && !(failure_ = open_segment())) return failure_;
-  auto span = span_of(pending_.bytes());
-  if (!span) return failure_ = pass_on(span);
-  records_ += pending_records_;
-  FrameHeader header;
-  header.kind = FrameKind::kRecords;
-  header.segment_id = segment_id(header_.uuid);
-  header.number = frame_number_++;
-  header.packets = pending_records_;
-  header.time_min_ns = span->first_ns;
-  header.time_max_ns = span->last_ns;
-  header.captured_bytes = pending_.size();
-  header.account_added = records_;
-  std::vector<Sha256Digest> leaves{leaf_of(pending_.bytes())};
-  header.root = frame_root(header_.uuid, header, {}, leaves);
-  roots_.push_back(header.root);
-
+// The frame of one batch; completes the header.
+ByteSink RecordWriter::frame_of(std::span<const uint8_t> batch, FrameHeader& header) {
   ByteSink frame;
   frame.zeros(frame_header_bytes(1));
   Section section;
   section.type = SectionType::kRecordBatch;
   section.flags = kSectionRequired;
-  section.raw_bytes = static_cast<uint32_t>(pending_.size());
-  section.codec = compressor_.compress(pending_.bytes(), frame) ? Codec::kZstd : Codec::kStored;
-  if (section.codec == Codec::kStored) frame.bytes(pending_.bytes());
+  section.raw_bytes = static_cast<uint32_t>(batch.size());
+  section.codec = compressor_.compress(batch, frame) ? Codec::kZstd : Codec::kStored;
+  if (section.codec == Codec::kStored) frame.bytes(batch);
   const auto body = frame.bytes().subspan(frame_header_bytes(1));
   section.stored_bytes = static_cast<uint32_t>(body.size());
   section.checksum = checksum(body);
   header.sections.push_back(section);
   header.serialise(frame.data());
+  return frame;
+}
 
-  pending_.clear();
-  pending_records_ = 0;
+// Errors are sticky: records that could not be written are gone, and every later call says so.
+Result<void> RecordWriter::flush(Pending& pending) {
+  if (!failure_ || pending.records == 0) return failure_;
+  if (segment_ == nullptr && !(failure_ = open_segment())) return failure_;
+  auto span = span_of(pending.bytes.bytes());
+  if (!span) return failure_ = pass_on(span);
+  records_ += pending.records;
+  FrameHeader header;
+  header.kind = FrameKind::kRecords;
+  header.segment_id = segment_id(header_.uuid);
+  header.number = frame_number_++;
+  header.packets = pending.records;
+  header.literal_position = pending.types;
+  header.time_min_ns = span->first_ns;
+  header.time_max_ns = span->last_ns;
+  header.captured_bytes = pending.bytes.size();
+  header.account_added = records_;
+  std::vector<Sha256Digest> leaves{leaf_of(pending.bytes.bytes())};
+  header.root = frame_root(header_.uuid, header, {}, leaves);
+  roots_.push_back(header.root);
+
+  const ByteSink frame = frame_of(pending.bytes.bytes(), header);
+  pending.bytes.clear();
+  pending.records = 0;
+  pending.types = 0;
   failure_ = segment_->append(frame.bytes());
   if (failure_ && segment_->bytes() >= segment_bytes_max_) finish_segment();
   return failure_;
@@ -127,10 +158,10 @@ Result<void> RecordWriter::flush() {
 
 Result<void> RecordWriter::close() {
   std::lock_guard lock(mutex_);
-  auto flushed = flush();
+  for (Pending& pending : pending_) (void)flush(pending);  // what fails stays in failure_
   closed_ = true;
   if (segment_ != nullptr) finish_segment();
-  return flushed;
+  return failure_;
 }
 
 }  // namespace gatetape

@@ -1,7 +1,8 @@
-// Records into the store, beside the packets: batches gathered into compressed, checksummed frames (FORMAT.md,
-// records). Any thread; a record is on disk about a second after it was handed over, or at flush().
+// Records into the store, beside the packets: gathered by what is asked for together into compressed, checksummed
+// frames (FORMAT.md, records). Any thread; a record is on disk about a second after it was handed over, or at flush().
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -28,7 +29,19 @@ class RecordWriter : public RecordSink {
   Result<void> close();
 
  private:
-  Result<void> flush();
+  // Records on their way into a frame.
+  struct Pending {
+    ByteSink bytes;
+    uint32_t records = 0;
+    RecordTypes types = 0;
+    std::chrono::steady_clock::time_point since;
+  };
+  enum Group : size_t { kHttp, kAlerts, kOthers, kGroupCount };
+  static Group group_of(uint8_t type);
+
+  void gather(const RecordBatch& batch);
+  Result<void> flush(Pending& pending);
+  ByteSink frame_of(std::span<const uint8_t> batch, FrameHeader& header);
   Result<void> open_segment();
   void finish_segment();
 
@@ -44,9 +57,7 @@ class RecordWriter : public RecordSink {
   uint32_t frame_number_ = 0;
   uint64_t records_ = 0;
   std::vector<Sha256Digest> roots_;
-  ByteSink pending_;
-  uint32_t pending_records_ = 0;
-  std::chrono::steady_clock::time_point pending_since_;
+  std::array<Pending, kGroupCount> pending_;
   bool closed_ = false;
   Result<void> failure_;
 };

@@ -4,16 +4,16 @@ namespace gatetape {
 
 namespace {
 
-bool is_kind(const Record& record, SearchKind kind) {
+RecordTypes types_of(SearchKind kind) {
   switch (kind) {
     case SearchKind::kFlows:
-      return std::holds_alternative<FlowRecord>(record);
+      return record_types<FlowRecord>();
     case SearchKind::kHttp:
-      return std::holds_alternative<HttpRecord>(record);
+      return record_types<HttpRecord>();
     case SearchKind::kAlerts:
-      return std::holds_alternative<AlertRecord>(record);
+      return record_types<AlertRecord>();
   }
-  return false;
+  return 0;
 }
 
 bool lies_in(const Record& record, const TimeRange& range) {
@@ -30,10 +30,11 @@ bool lies_in(const Record& record, const TimeRange& range) {
 Result<void> learn_connections(StoreReader& reader, Expression& expression, const TimeRange& range) {
   std::optional<int64_t> since = range.since_ns;
   if (since) *since -= Expression::kLookBackNanoseconds;
-  const Result<ReadStatistics> read = reader.records(since, range.until_ns, [&](const Record& record) {
+  const auto learn = [&](const Record& record) {
     expression.learn(record, range);
     return true;
-  });
+  };
+  const Result<ReadStatistics> read = reader.records({since, range.until_ns, expression.record_types()}, learn);
   if (!read) return tl::unexpected<Error>(read.error());
   return expression.learned();
 }
@@ -42,12 +43,11 @@ Result<void> learn_connections(StoreReader& reader, Expression& expression, cons
 
 Result<ReadStatistics> search(StoreReader& reader, Expression& expression, SearchKind kind, const TimeRange& range,
                               const std::function<bool(const Record&)>& visit) {
-  if (expression.needs_records()) {
+  if (expression.record_types() != 0) {
     if (Result<void> learned = learn_connections(reader, expression, range); !learned) return pass_on(learned);
   }
-  return reader.records(range.since_ns, range.until_ns, [&](const Record& record) {
-    if (!is_kind(record, kind) || !lies_in(record, range) || !expression.matches(record)) return true;
-    return visit(record);
+  return reader.records({range.since_ns, range.until_ns, types_of(kind)}, [&](const Record& record) {
+    return !lies_in(record, range) || !expression.matches(record) || visit(record);
   });
 }
 

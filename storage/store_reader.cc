@@ -19,8 +19,7 @@ class DirectoryStoreReader : public StoreReader {
 
   Result<ReadStatistics> packets(const StoreQuery& query,
                                  const std::function<bool(const StoredPacket&)>& visit) override;
-  Result<ReadStatistics> records(std::optional<int64_t> since_ns, std::optional<int64_t> until_ns,
-                                 const std::function<bool(const Record&)>& visit) override;
+  Result<ReadStatistics> records(const RecordQuery& query, const std::function<bool(const Record&)>& visit) override;
   Result<StoreSummary> summary() override;
 
  private:
@@ -97,13 +96,13 @@ Result<ReadStatistics> DirectoryStoreReader::packets(const StoreQuery& query,
   return statistics;
 }
 
-Result<ReadStatistics> DirectoryStoreReader::records(std::optional<int64_t> since_ns, std::optional<int64_t> until_ns,
+Result<ReadStatistics> DirectoryStoreReader::records(const RecordQuery& query,
                                                      const std::function<bool(const Record&)>& visit) {
   ReadStatistics statistics;
   auto files = list_segments(directories_);
   if (!files) return pass_on(files);
   for (const SegmentPath& file : *files) {
-    if (file.kind == SegmentKind::kRecords && !read_records(file.path, since_ns, until_ns, statistics, visit)) break;
+    if (file.kind == SegmentKind::kRecords && !read_records(file.path, query, statistics, visit)) break;
   }
   return statistics;
 }

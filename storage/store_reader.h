@@ -46,6 +46,12 @@ struct StoreQuery {
   IndexFilter index;
 };
 
+// Records of these types whose time, or any part of whose span of time, lies in the range.
+struct RecordQuery {
+  std::optional<int64_t> since_ns, until_ns;
+  RecordTypes types = kAllRecordTypes;
+};
+
 // A stored packet; views live until the next one is visited. Its interface_id is its place among the interfaces that
 // the same reader's summary() has, or had it been asked later, would have.
 struct StoredPacket {
@@ -80,9 +86,9 @@ class StoreReader {
   // out.
   virtual Result<ReadStatistics> packets(const StoreQuery& query,
                                          const std::function<bool(const StoredPacket&)>& visit) = 0;
-  // Visits records (all types) whose timestamp lies in the range, in the order written.
-  virtual Result<ReadStatistics> records(std::optional<int64_t> since_ns, std::optional<int64_t> until_ns,
-                                         const std::function<bool(const Record&)>& visit) = 0;
+  // Visits the records that the query asks for: HTTP transactions among themselves in the order written, alerts, too,
+  // and so all others.
+  virtual Result<ReadStatistics> records(const RecordQuery& query, const std::function<bool(const Record&)>& visit) = 0;
   virtual Result<StoreSummary> summary() = 0;
 };
 

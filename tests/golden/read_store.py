@@ -397,11 +397,23 @@ class Frame:
         lanes = b""
         if self.kind == RECORDS:
             leaves = [sha256(b"\0", self.one(BATCH))]
+            self.check_record_types()
         else:
             lanes = self.one(LANES)
             leaves = [leaf(packet) for packet in self.read()]
         head = struct.pack("<IQQ", self.number, self.added, self.dropped)
         return sha256(b"\x02", self.segment.uuid, head, sha256(lanes), struct.pack("<I", len(leaves)), tree(leaves))
+
+
+    def check_record_types(self):
+        batch, types, count = Bytes(self.one(BATCH)), 0, 0
+        while batch.left():
+            size, kind = batch.fields("IB")
+            batch.take(size - 1)
+            types |= 1 << kind
+            count += 1
+        expect(f"{self.name}: types of records", self.literal_position, types)
+        expect(f"{self.name}: records", self.packets, count)
 
 
 def leaf(packet):

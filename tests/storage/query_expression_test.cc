@@ -70,7 +70,7 @@ void store_alert(MemoryStore& store, uint64_t flow_id, uint32_t sid, int64_t tim
 // Flow ids from 1 to 9 that a text selects, as digits.
 std::string flows(const std::string& text, MemoryStore& store, const TimeRange& range = {}) {
   Expression expression = compiled(text);
-  REQUIRE(store.records({}, {}, [&](const Record& record) { return expression.learn(record, range), true; }));
+  REQUIRE(store.records({}, [&](const Record& record) { return expression.learn(record, range), true; }));
   REQUIRE(expression.learned());
   const Frame frame = tcp("10.9.0.1", 40000, "10.9.0.2", 80);
   std::string out;
@@ -94,7 +94,7 @@ TEST_CASE("an expression without own names is libpcap's, whole and unchanged") {
         "ip6 and not tcp or udp port 53", "greater 60", "net 10.9.0.0/30", "(((tcp)))", "ip[8] > (5 + 1) * 2"}) {
     Expression expression = compiled(text);
     CHECK(selected(expression, packets) == libpcap_selected(text, packets));
-    CHECK_FALSE(expression.needs_records());
+    CHECK(expression.record_types() == 0);
   }
 }
 

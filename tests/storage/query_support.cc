@@ -90,9 +90,9 @@ Result<ReadStatistics> MemoryStore::packets(const StoreQuery& query,
   return statistics;
 }
 
-Result<ReadStatistics> MemoryStore::records(std::optional<int64_t>, std::optional<int64_t>,
-                                            const std::function<bool(const Record&)>& visit) {
-  const Result<void> read = for_each_record(records_batch.bytes(), [&](const Record& record) { visit(record); });
+Result<ReadStatistics> MemoryStore::records(const RecordQuery& query, const std::function<bool(const Record&)>& visit) {
+  const auto visit_one = [&](const Record& record) { visit(record); };
+  const Result<void> read = for_each_record(records_batch.bytes(), visit_one, query.types);
   if (!read) return tl::unexpected<Error>(read.error());
   return ReadStatistics();
 }

@@ -34,8 +34,7 @@ class MemoryStore : public StoreReader {
 
   Result<ReadStatistics> packets(const StoreQuery& query,
                                  const std::function<bool(const StoredPacket&)>& visit) override;
-  Result<ReadStatistics> records(std::optional<int64_t> since_ns, std::optional<int64_t> until_ns,
-                                 const std::function<bool(const Record&)>& visit) override;
+  Result<ReadStatistics> records(const RecordQuery& query, const std::function<bool(const Record&)>& visit) override;
   Result<StoreSummary> summary() override;
 };
 

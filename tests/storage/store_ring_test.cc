@@ -67,7 +67,7 @@ TEST_CASE("a full ring gives way at its oldest end", "[store][ring]") {
   // Eviction is on record.
   auto reader = StoreReader::open({directory.path("store")});
   int evictions = 0;
-  REQUIRE((*reader)->records({}, {}, [&](const Record& record) {
+  REQUIRE((*reader)->records({}, [&](const Record& record) {
     const auto* event = std::get_if<EventRecord>(&record);
     evictions += event != nullptr && event->name == "disk.evicted";
     return true;

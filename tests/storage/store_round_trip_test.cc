@@ -241,7 +241,7 @@ TEST_CASE("records lie beside the packets", "[store]") {
   REQUIRE((*store)->close());
   auto reader = StoreReader::open({directory.path("store")});
   int flows = 0, events = 0;
-  auto read = (*reader)->records(1'000'000, 2'000'000, [&](const Record& record) {
+  auto read = (*reader)->records({1'000'000, 2'000'000, kAllRecordTypes}, [&](const Record& record) {
     flows += std::holds_alternative<FlowRecord>(record);
     events += std::holds_alternative<EventRecord>(record);
     return true;
@@ -250,6 +250,56 @@ TEST_CASE("records lie beside the packets", "[store]") {
   CHECK(read->frames_damaged == 0);
   CHECK(events == 1000);
   CHECK(flows == 1005);  // those that began before and still went on
+}
+
+TEST_CASE("records of one type are read without the others", "[store]") {
+  TemporaryDirectory directory;
+  auto store = Store::open(small_store(directory.path("store")), false);
+  REQUIRE(store);
+  for (int i = 0; i < 3000; i++) {
+    RecordBatch batch;
+    HttpRecord http;
+    http.timestamp_ns = i;
+    const std::string uri = "/" + std::string(200, 'u') + std::to_string(i);
+    http.uri = uri;
+    batch.append(http);
+    FlowRecord flow;
+    flow.flow_id = static_cast<uint64_t>(i);
+    batch.append(flow);
+    if (i % 10 == 0) {
+      AlertRecord alert;
+      alert.sid = static_cast<uint32_t>(i);
+      batch.append(alert);
+      batch.append(AccountRecord{});
+    }
+    REQUIRE((*store)->records().write(batch));
+  }
+  REQUIRE((*store)->close());
+  auto reader = StoreReader::open({directory.path("store")});
+  REQUIRE(reader);
+  uint64_t frames_read = 0;
+  const auto read = [&](RecordTypes types) {
+    std::vector<Record> found;
+    uint64_t next = 0;
+    auto done = (*reader)->records({{}, {}, types}, [&](const Record& record) {
+      if (const auto* flow = std::get_if<FlowRecord>(&record)) CHECK(flow->flow_id == next++);
+      found.push_back(record);
+      return true;
+    });
+    REQUIRE(done);
+    frames_read = done->frames_read;
+    return found;
+  };
+  CHECK(read(kAllRecordTypes).size() == 6600);
+  const uint64_t all = frames_read;
+  CHECK(read(record_types<FlowRecord>()).size() == 3000);
+  CHECK(read(record_types<AccountRecord>()).size() == 300);
+  CHECK(frames_read < all);
+  CHECK(read(record_types<AlertRecord>()).size() == 300);
+  CHECK(frames_read == 1);
+  CHECK(read(record_types<AlertRecord, HttpRecord>()).size() == 3300);
+  CHECK(read(0).empty());
+  CHECK(frames_read == 0);
 }
 
 TEST_CASE("the sample capture comes back whole", "[store]") {
