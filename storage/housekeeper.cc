@@ -11,8 +11,7 @@ namespace gatetape {
 
 Housekeeper::Housekeeper(Ring& ring, unsigned sync_interval_s) : ring_(ring), sync_interval_(sync_interval_s) {}
 
-void Housekeeper::start(std::function<void()> every_so_often) {
-  every_so_often_ = std::move(every_so_often);
+void Housekeeper::start() {
   thread_ = std::thread([this] {
     name_this_thread("gt-store-seal");
     run();
@@ -94,7 +93,6 @@ void Housekeeper::run() {
     }
     if (stopping_) return;
     lock.unlock();
-    every_so_often_();
     if (const auto now = std::chrono::steady_clock::now(); now - synced >= sync_interval_) {
       sync_open();
       synced = now;

@@ -1,10 +1,9 @@
-// The store's slow work, on a thread of its own: sealing full segments, syncing open ones, and whatever else is due now
-// and then. Bounded by what there is: a job is a file's name.
+// The store's slow work, on a thread of its own: sealing full segments and syncing open ones. Bounded by what there is:
+// a job is a file's name.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -22,8 +21,7 @@ class Housekeeper {
   Housekeeper(Ring& ring, unsigned sync_interval_s);
   ~Housekeeper();
 
-  // `every_so_often` is called about five times a second, on the housekeeper's thread.
-  void start(std::function<void()> every_so_often);
+  void start();
   // Segments that are written to are synced from time to time, from here ...
   void opened(std::shared_ptr<SegmentFile> segment);
   // ... to here; then they are sealed.
@@ -39,7 +37,6 @@ class Housekeeper {
 
   Ring& ring_;
   const std::chrono::seconds sync_interval_;
-  std::function<void()> every_so_often_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

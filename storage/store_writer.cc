@@ -54,6 +54,7 @@ class DirectoryStore : public Store {
   bool write_queued();
   Result<void> write(unsigned worker, const ClosedFrame& frame);
   void note_failure(const Result<void>& result);
+  void write_old_records();
   void write_evictions();
 
   StoreOptions options_;
@@ -117,11 +118,7 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
       options_.directories.front(), begin_stream(records_header, existing),
       std::min(kRecordSegmentBytesMax, worker_options.limits.stored_bytes_max),
       [this] { return shared_.next_sequence.fetch_add(1); }, ring_, *housekeeper_);
-  housekeeper_->start([this] {
-    if (closing_) return;
-    write_evictions();
-    note_failure(records_->flush_if_old());
-  });
+  housekeeper_->start();
   writing_thread_ = std::thread([this] {
     name_this_thread("gt-store-write");
     write_frames();
@@ -133,13 +130,17 @@ DirectoryStore::~DirectoryStore() {
   ::close(shared_.frames_ready);
 }
 
+// Not left to the housekeeper, which may be sealing a segment for longer than a record may wait.
+void DirectoryStore::write_old_records() {
+  write_evictions();
+  note_failure(records_->flush_if_old());
+}
+
 // An evicted segment is something the store itself says.
 void DirectoryStore::write_evictions() {
   RecordBatch batch;
   for (const std::string& path : ring_.take_evicted()) batch.append(EventRecord{wall_clock_ns(), "disk.evicted", path});
-  if (batch.empty()) return;
-  const auto written = records_->write(batch);
-  if (!closing_) note_failure(written);  // the last evictions may come too late for the records
+  if (!batch.empty()) note_failure(records_->write(batch));
 }
 
 void DirectoryStore::note_failure(const Result<void>& result) {
@@ -190,9 +191,9 @@ void DirectoryStore::write_frames() {
   for (;;) {
     const bool stopping =
         stopping_.load(std::memory_order_acquire);  // read before looking: what was pushed by then is seen
-    while (write_queued()) {
-    }
+    while (write_queued()) write_old_records();
     if (stopping) return;
+    write_old_records();
     pollfd ready{shared_.frames_ready, POLLIN, 0};
     if (::poll(&ready, 1, kTimeout_ms) > 0) {
       uint64_t count;
