@@ -58,9 +58,7 @@ void Pipeline::Inspection::on_stream_bytes(Direction direction, std::span<const 
   }
   const bool decided = state.protocol.look(direction, bytes);
   facts_.app_protocol = state.protocol.protocol();
-  if (facts_.app_protocol == AppProtocol::kTls || facts_.app_protocol == AppProtocol::kSsh) {
-    pipeline_.account_.encrypted_bytes += bytes.size();
-  }
+  if (is_encrypted(facts_.app_protocol)) pipeline_.account_.encrypted_bytes += bytes.size();
   if (pipeline_.matcher_ != nullptr) {
     report(pipeline_.matcher_->inspect_stream(packet_, decoded_, facts_, state.rules, direction, bytes, offset));
   }

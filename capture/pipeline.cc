@@ -9,6 +9,8 @@ namespace gatetape {
 namespace {
 
 constexpr uint32_t kExpirePerTick = 4096;
+// Of either side of an encrypted connection: what comes first (certificates) is the same in many.
+constexpr uint64_t kHandshakeBytes = 8192;
 static_assert(kBurstPacketsMax <= 256, "a packet's place in its burst is a byte");
 
 FlowTableOptions flow_table_options(const PipelineOptions& options) {
@@ -102,7 +104,7 @@ void Pipeline::packet(const Packet& packet, const DecodedPacket& decoded, const 
   Direction direction = Direction::kToServer;
   Flow* flow = track(packet, decoded, lookup, direction);
   if (inspectable(packet, decoded)) inspect(packet, decoded, flow, direction);
-  keep(packet, decoded, flow);
+  keep(packet, decoded, flow, direction);
 }
 
 // Counts what came in.
@@ -184,7 +186,7 @@ void Pipeline::inspect(const Packet& packet, const DecodedPacket& decoded, Flow*
   inspection.packet();
 }
 
-void Pipeline::keep(const Packet& packet, const DecodedPacket& decoded, const Flow* flow) {
+void Pipeline::keep(const Packet& packet, const DecodedPacket& decoded, const Flow* flow, Direction direction) {
   if (store_ == nullptr) {
     ++account_.not_stored;
     return;
@@ -193,8 +195,14 @@ void Pipeline::keep(const Packet& packet, const DecodedPacket& decoded, const Fl
     ++account_.dropped[static_cast<size_t>(DropCause::kOversized)];
     return;
   }
-  store_->add(packet, decoded, flow == nullptr ? 0 : flow->flow_id,
-              flow == nullptr ? RetentionClass::kFull : flow->state.retention);
+  PacketContext context;
+  if (flow != nullptr) {
+    context.flow_id = flow->flow_id;
+    context.retention = flow->state.retention;
+    context.encrypted =
+        is_encrypted(flow->state.protocol.protocol()) && flow->bytes[index(direction)] > kHandshakeBytes;
+  }
+  store_->add(packet, decoded, context);
 }
 
 void Pipeline::end_flow(Flow& flow, FlowEnd end) {

@@ -82,7 +82,7 @@ class Pipeline {
   Flow* track(const Packet& packet, const DecodedPacket& decoded, const FlowLookup& lookup, Direction& direction);
   bool inspectable(const Packet& packet, const DecodedPacket& decoded);
   void inspect(const Packet& packet, const DecodedPacket& decoded, Flow* flow, Direction direction);
-  void keep(const Packet& packet, const DecodedPacket& decoded, const Flow* flow);
+  void keep(const Packet& packet, const DecodedPacket& decoded, const Flow* flow, Direction direction);
   void end_flow(Flow& flow, FlowEnd end);
 
   const PipelineOptions options_;

@@ -40,6 +40,9 @@ enum class FlowEnd : uint8_t { kClosed, kReset, kTimeout, kEvicted, kShutdown };
 const char* to_string(FlowEnd end);
 
 enum class AppProtocol : uint8_t { kUnknown, kHttp1, kHttp2, kTls, kDns, kSsh, kSmtp, kFtp, kOther };
+inline bool is_encrypted(AppProtocol protocol) {
+  return protocol == AppProtocol::kTls || protocol == AppProtocol::kSsh;
+}
 const char* to_string(AppProtocol protocol);  // EVE names: "http", "http2", "tls" ...
 
 struct FlowRecord {

@@ -38,7 +38,7 @@ void FrameBuilder::start_segment(const Uuid& uuid) {
   payload_hashes_.start_segment();
 }
 
-void FrameBuilder::add(const Packet& packet, const DecodedPacket& decoded, uint64_t flow_id) {
+void FrameBuilder::add(const Packet& packet, const DecodedPacket& decoded, const PacketContext& context) {
   GT_CHECK(has_room(packet.captured_length) && packet.captured_length <= kStoredPacketBytesMax);
   PacketRow& row = rows_.emplace_back();
   row.ordinal = packet.ordinal;
@@ -47,7 +47,9 @@ void FrameBuilder::add(const Packet& packet, const DecodedPacket& decoded, uint6
   row.captured_length = packet.captured_length;
   row.wire_length = std::max(packet.wire_length, packet.captured_length);
   row.layout = HeadLayout::of(packet, decoded);
-  row.lane = lanes_.find_or_add(Lane::of(packet, decoded, flow_id));
+  row.lane = lanes_.find_or_add(Lane::of(packet, decoded, context.flow_id));
+  if (row.lane == encrypted_.size()) encrypted_.push_back(false);
+  if (context.encrypted) encrypted_[row.lane] = true;
   if (packet.captured_length != 0) std::memcpy(buffer_.data() + captured_bytes_, packet.data, packet.captured_length);
   captured_bytes_ += packet.captured_length;
 }
@@ -55,16 +57,21 @@ void FrameBuilder::add(const Packet& packet, const DecodedPacket& decoded, uint6
 void FrameBuilder::discard() {
   rows_.clear();
   lanes_.clear();
+  encrypted_.clear();
   captured_bytes_ = 0;
 }
 
-// Numbers the lanes in the order in which their payloads will stand, and finds each one's reverse.
+// Numbers the lanes in the order in which their payloads will stand, those without repeats last, and finds each one's
+// reverse.
 void FrameBuilder::order_lanes() {
   const auto lanes = lanes_.lanes();
   thread_local std::vector<uint16_t> order, number;
   order.resize(lanes.size());
   std::iota(order.begin(), order.end(), uint16_t{0});
-  std::stable_partition(order.begin(), order.end(), [&](uint16_t lane) { return to_server(lanes[lane]); });
+  const auto searched_end =
+      std::stable_partition(order.begin(), order.end(), [&](uint16_t lane) { return !encrypted_[lane]; });
+  searched_lanes_ = static_cast<uint16_t>(searched_end - order.begin());
+  std::stable_partition(order.begin(), searched_end, [&](uint16_t lane) { return to_server(lanes[lane]); });
   number.resize(lanes.size());
   ordered_lanes_.clear();
   for (const uint16_t lane : order) {
@@ -102,7 +109,11 @@ size_t FrameBuilder::gather_payload() {
   by_lane_.resize(rows_.size());
   for (uint32_t i = 0; i < rows_.size(); i++) by_lane_[next[rows_[i].lane]++] = i;
   size_t size = 0;
-  for (const PacketRow& row : rows_) size += row.payload_length();
+  searched_bytes_ = 0;
+  for (const PacketRow& row : rows_) {
+    size += row.payload_length();
+    if (row.lane < searched_lanes_) searched_bytes_ += row.payload_length();
+  }
   uint8_t* to = repeat_finder_.begin_frame(size).data();
   for (const uint32_t i : by_lane_) {
     const PacketRow& row = rows_[i];
@@ -193,7 +204,7 @@ void FrameBuilder::close(FrameHeader& header, ByteSink& out) {
   order_lanes();
   summarise(header);
   header.payload_bytes = static_cast<uint32_t>(gather_payload());
-  const auto literals = repeat_finder_.split(operations_);
+  const auto literals = repeat_finder_.split(searched_bytes_, operations_);
   header.literal_position = repeat_finder_.literal_position();
   section_.clear();
   encode_lanes(ordered_lanes_, reverse_of_, section_);

@@ -35,7 +35,7 @@ class FrameBuilder {
            (captured_bytes_ + captured_length <= kFrameCapturedBytes && rows_.size() < kFramePacketsMax);
   }
   // Precondition: has_room(), captured_length <= kStoredPacketBytesMax.
-  void add(const Packet& packet, const DecodedPacket& decoded, uint64_t flow_id);
+  void add(const Packet& packet, const DecodedPacket& decoded, const PacketContext& context);
 
   // Writes the frame into `out` (replacing what it holds) and fills `header`; the builder is empty afterwards.
   // Precondition: not empty; `header` has number and account.
@@ -63,10 +63,13 @@ class FrameBuilder {
   uint32_t captured_bytes_ = 0;
   std::vector<PacketRow> rows_;
   LaneTable lanes_;
+  std::vector<bool> encrypted_;  // by lane
 
   // Scratch of close().
   std::vector<Lane> ordered_lanes_;
   std::vector<uint16_t> reverse_of_;
+  uint16_t searched_lanes_ = 0;    // the first so many of them; the others are encrypted
+  uint32_t searched_bytes_ = 0;    // their payload
   std::vector<uint32_t> by_lane_;  // rows in the order of payload
   std::vector<PayloadOperation> operations_;
   ByteSink section_;

@@ -162,14 +162,14 @@ uint32_t RepeatFinder::split_chunk(Cursor& cursor, uint32_t begin, uint32_t end,
   return end;
 }
 
-std::span<const uint8_t> RepeatFinder::split(std::vector<PayloadOperation>& operations) {
+std::span<const uint8_t> RepeatFinder::split(uint32_t searched_bytes, std::vector<PayloadOperation>& operations) {
   operations.clear();
   waiting_.clear();
   Cursor cursor;
   const auto size = static_cast<uint32_t>(stream_.size());
   if (capacity_ != 0) {
-    for (uint32_t begin = 0; begin < size;) {
-      begin = split_chunk(cursor, begin, std::min(begin + kChunkBytes, size), operations);
+    for (uint32_t begin = 0; begin < searched_bytes;) {
+      begin = split_chunk(cursor, begin, std::min(begin + kChunkBytes, searched_bytes), operations);
     }
   }
   append_literals(cursor, size);

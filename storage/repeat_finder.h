@@ -34,8 +34,8 @@ class RepeatFinder {
   // that what is new stays in place.
   std::span<uint8_t> begin_frame(size_t stream_bytes);
   // The operations that make up the stream, and its literals in one piece, valid until the next begin_frame(). The
-  // stream itself is gone.
-  std::span<const uint8_t> split(std::vector<PayloadOperation>& operations);
+  // stream itself is gone. Repeats are looked for in its first `searched_bytes`; the rest is literals.
+  std::span<const uint8_t> split(uint32_t searched_bytes, std::vector<PayloadOperation>& operations);
   // Position of the first literal of the frame.
   uint64_t literal_position() const { return frame_begin_; }
 

@@ -40,12 +40,11 @@ SegmentStream& QueueingStoreWorker::stream_of(RetentionClass retention) {
   return *stream;
 }
 
-void QueueingStoreWorker::add(const Packet& packet, const DecodedPacket& decoded, uint64_t flow_id,
-                              RetentionClass retention) {
-  SegmentStream& stream = stream_of(retention);
+void QueueingStoreWorker::add(const Packet& packet, const DecodedPacket& decoded, const PacketContext& context) {
+  SegmentStream& stream = stream_of(context.retention);
   if (!stream.frame().has_room(packet.captured_length)) close_frame(stream, options_.may_block);
   if (stream.frame().empty()) stream.opened_ns = now_ns_;
-  stream.frame().add(packet, decoded, flow_id);
+  stream.frame().add(packet, decoded, context);
   added_++;
 }
 

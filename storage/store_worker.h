@@ -30,7 +30,7 @@ class QueueingStoreWorker : public StoreWorker {
   };
   QueueingStoreWorker(Options options, StoreShared& shared);
 
-  void add(const Packet& packet, const DecodedPacket& decoded, uint64_t flow_id, RetentionClass retention) override;
+  void add(const Packet& packet, const DecodedPacket& decoded, const PacketContext& context) override;
   void tick(int64_t monotonic_ns) override;
   void flush() override;
   StoreCounts counts() const override;

@@ -56,13 +56,20 @@ struct StoreCounts {
   uint64_t pending = 0;
 };
 
+// What the store is told of a packet beside the packet itself.
+struct PacketContext {
+  uint64_t flow_id = 0;  // 0: of no flow
+  RetentionClass retention = RetentionClass::kFull;
+  bool encrypted = false;  // its payload will not be seen again: looking for repeats in it is wasted
+};
+
 class StoreWorker {
  public:
   virtual ~StoreWorker() = default;
   // Copies the packet into the open frame of its class. Never blocks when `may_block` was false at creation: a full
   // queue drops the whole frame and counts its packets.
   // Precondition: captured_length <= kStoredPacketBytesMax.
-  virtual void add(const Packet& packet, const DecodedPacket& decoded, uint64_t flow_id, RetentionClass retention) = 0;
+  virtual void add(const Packet& packet, const DecodedPacket& decoded, const PacketContext& context) = 0;
   // Call at least every 100 ms with a monotonic clock's nanoseconds: closes frames that have been open for a second, so
   // that every packet can be extracted within two.
   virtual void tick(int64_t monotonic_ns) = 0;

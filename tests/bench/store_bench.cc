@@ -95,7 +95,7 @@ void write_store(const PcapBytes& pcap, const StoreOptions& options) {
   uint64_t n = 0;
   const uint64_t packets = pcap.for_each([&](const Packet& packet) {
     decode(packet, decoded);
-    worker.add(packet, decoded, decoded.flow_hash, RetentionClass::kFull);
+    worker.add(packet, decoded, {decoded.flow_hash});
     if (n++ % 1024 == 0) worker.tick(static_cast<int64_t>(seconds_now() * 1e9));
   });
   worker.flush();

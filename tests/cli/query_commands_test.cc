@@ -66,7 +66,7 @@ class RecordedStore {
       const StoredPacket packet = stored_packet(packets_[i], i);
       DecodedPacket decoded;
       decode(packet.packet, decoded);
-      (*store)->worker(0).add(packet.packet, decoded, packet.flow_id, RetentionClass::kFull);
+      (*store)->worker(0).add(packet.packet, decoded, {packet.flow_id});
     }
     RecordBatch batch;
     append_records(batch);

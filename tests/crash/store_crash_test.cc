@@ -45,7 +45,7 @@ void capture_until_killed(const std::string& directory, const std::vector<QueryP
       const QueryPacket& p = packets[ordinal % packets.size()];
       const Packet packet = packet_of(p, ordinal);
       decode(packet, decoded);
-      worker.add(packet, decoded, p.flow_id, RetentionClass::kFull);
+      worker.add(packet, decoded, {.flow_id = p.flow_id});
     }
     history.emplace_back(monotonic_ns(), ordinal);
     while (history[old].first < now - 2'000'000'000) progress.added_two_seconds_ago = history[old++].second;

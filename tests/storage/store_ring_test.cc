@@ -145,7 +145,7 @@ TEST_CASE("a packet can be read within two seconds, while the capture goes on", 
   for (size_t i = 0; i < packets.size(); i++) {
     const Packet packet = packet_of(packets[i], i);
     decode(packet, decoded);
-    worker.add(packet, decoded, packets[i].flow_id, RetentionClass::kFull);
+    worker.add(packet, decoded, {packets[i].flow_id});
   }
   worker.tick(1'900'000'000);
   CHECK(worker.counts().pending == packets.size());

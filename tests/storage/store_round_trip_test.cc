@@ -57,6 +57,30 @@ TEST_CASE("references reach across frames, not across segments, and wrap around 
   CHECK(stored < raw / 8);  // twelve bodies
 }
 
+TEST_CASE("in what is encrypted no repeats are looked for, and it comes back all the same", "[store]") {
+  const auto packets = repeating_traffic(12, 4000);
+  uint64_t stored[2] = {0, 0};
+  for (const bool encrypted : {false, true}) {
+    TemporaryDirectory directory;
+    auto store = Store::open(small_store(directory.path("store")), false);
+    REQUIRE(store);
+    DecodedPacket decoded;
+    for (size_t i = 0; i < packets.size(); i++) {
+      const Packet packet = packet_of(packets[i], i);
+      decode(packet, decoded);
+      const PacketContext context{packets[i].flow_id, RetentionClass::kFull, encrypted && packets[i].flow_id % 2 == 0};
+      (*store)->worker(0).add(packet, decoded, context);
+    }
+    (*store)->worker(0).flush();
+    REQUIRE((*store)->close());
+    const auto read = read_packets(directory.path("store"));
+    REQUIRE(read.size() == packets.size());
+    for (size_t i = 0; i < read.size(); i++) REQUIRE(same(read[i].packet, packets[i]));
+    for (const auto& path : segment_paths(directory.path("store"))) stored[encrypted] += read_file(path).size();
+  }
+  CHECK(stored[true] > stored[false]);
+}
+
 TEST_CASE("workers that share ordinals are merged exactly, others by time", "[store]") {
   TemporaryDirectory directory;
   auto packets = store_traffic(6, 900);

@@ -142,7 +142,7 @@ void write_packets(Store& store, const std::vector<QueryPacket>& packets, unsign
     const Packet packet = packet_of(packets[i], first_ordinal + i);
     decode(packet, decoded);
     StoreWorker& worker = store.worker(static_cast<unsigned>(i % workers));
-    worker.add(packet, decoded, packets[i].flow_id, retention_of(packets[i]));
+    worker.add(packet, decoded, {packets[i].flow_id, retention_of(packets[i])});
     if (frame_packets != 0 && (i + 1) % frame_packets == 0) worker.flush();
   }
   for (unsigned w = 0; w < workers; w++) store.worker(w).flush();
