@@ -31,7 +31,7 @@ WORKS = {
                    {"repeat": (1.7, 0.9), "unique": (1.6, 1.1)}),
 }
 SIZES = {"repeat": (4.5, 8), "unique": (2.7, 3.3), "proxy": (4, 7)}
-LINES = [*WORKS, "size", "load", "extract", "workers", "flows", "rules"]
+LINES = [*WORKS, "size", "tls", "load", "extract", "workers", "flows", "rules"]
 
 
 class Table:
@@ -100,6 +100,21 @@ def line_works(bench, traffic, table, chosen):
             attempt(table, "the first table", mode, lambda m=mode, n=measured: measure_works(bench, traffic, table, n, m))
     if wants_size:
         attempt(table, "stored size", "proxy", lambda: measure_works(bench, traffic, table, ["store"], "proxy"))
+
+
+def line_tls(bench, traffic, table):
+    """What neither repeats nor compresses, against plain zstd frames, which notice that quickly."""
+    capture = traffic.capture("tls")
+    read_through(capture)
+
+    def store():
+        return bench.run_gatetape("store.tls", work_arguments("store", capture, bench, None))["run_seconds"]
+
+    medians = bench.in_turn({"zstd": lambda: bench.zstd(capture, window=None), "store": store})
+    table.add("store + index only, against zstd -1 without a long window", "tls", medians["store"] / medians["zstd"], "{:.2f}",
+              1.0, 1.0)
+    table.add("stored size, index included", "tls", capture.stat().st_size / directory_bytes(bench.store), "1 : {:.2f}", 1.0, 1.07,
+              at_most=False)
 
 
 def line_load(bench, traffic, table):
@@ -270,6 +285,7 @@ def main():
     about, table = machine(), Table(options.quick)
     line_works(bench, traffic, table, chosen)
     rest = {
+        "tls": ("store", "tls", lambda: line_tls(bench, traffic, table)),
         "load": ("ET loaded", "–", lambda: line_load(bench, traffic, table)),
         "extract": ("extract one connection", "repeat", lambda: line_extract(bench, traffic, table, options.large)),
         "workers": ("two workers", "repeat", lambda: line_workers(bench, traffic, table)),

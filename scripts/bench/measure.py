@@ -70,9 +70,12 @@ class Bench:
                          f"{done.stderr.decode(errors='replace').strip()[-500:]}")
         return seconds
 
-    def zstd(self, capture):
-        seconds = self.run(["zstd", "-1", "--long=27", "--single-thread", "-q", "-c", capture])
-        self.raw.append({"what": "zstd", "input": str(capture), "seconds": seconds, "cpu_seconds": self.cpu_seconds})
+    def zstd(self, capture, window=27):
+        """Seconds to compress it once; `window`: with a sliding one of 2 to that power bytes, None: zstd's own."""
+        long = [] if window is None else [f"--long={window}"]
+        seconds = self.run(["zstd", "-1", *long, "--single-thread", "-q", "-c", capture])
+        self.raw.append({"what": "zstd", "input": str(capture), "window": window, "seconds": seconds,
+                         "cpu_seconds": self.cpu_seconds})
         return seconds
 
     def run_gatetape(self, what, arguments, cpus=1, stdin=None):

@@ -31,7 +31,9 @@ class Traffic:
         self.directory, self.seconds, self.quick = Path(directory), seconds, quick
 
     def capture(self, mode, seconds=None):
-        """Path of the pcap of 'repeat', 'proxy' or 'unique' traffic."""
+        """Path of the pcap of 'repeat', 'proxy', 'unique' or 'tls' traffic."""
+        if self.quick and mode == "tls":
+            raise Missing("--quick has no encrypted traffic")
         if self.quick:
             return make(self.directory / "quick" / f"{mode}.pcap", ["http", None, "--mode", mode])
         seconds = seconds or self.seconds
