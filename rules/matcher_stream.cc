@@ -26,7 +26,7 @@ void make_room(StreamTail& side) {
 void Matcher::Impl::stream(Scene& scene, std::span<const uint8_t> bytes, uint64_t offset) {
   const RuleList& list = rules->zone_rules(scene.source, scene.destination, scene.direction).stream;
   if (list.empty()) return;
-  const bool encrypted = scene.facts.app_protocol == AppProtocol::kTls || scene.facts.app_protocol == AppProtocol::kSsh;
+  const bool encrypted = is_encrypted(scene.facts.app_protocol);
   const uint64_t limit = encrypted ? kEncryptedBytesInspected : kStreamBytesInspected;
   const int side_index = index(scene.direction);
   StreamTail& side = state(scene).streams()[static_cast<size_t>(side_index)];
