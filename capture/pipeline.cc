@@ -66,14 +66,17 @@ void Pipeline::process(const Burst& burst, std::span<const uint8_t> mine) {
     for (size_t i = 0; i < next.size(); ++i) packet(burst.packets[next[i]], burst.decoded[next[i]], lookups_[i]);
     mine = mine.subspan(next.size());
   }
-  if (options_.packet_clock) report_account();
 }
 
-// Each second of packet time, so that a part of a file can be extracted with its part of the account.
-void Pipeline::report_account() {
-  if (newest_ns_ == INT64_MIN || newest_ns_ < next_account_ns_) return;
-  records_.append(account_by_packet_clock());
-  next_account_ns_ = newest_ns_ + kNanosecondsPerSecond;
+// Each second of packet time, before its first packet is counted, so that a part of a file can be extracted with its
+// part of the account. After a pause, both its ends: nothing was counted in it.
+void Pipeline::report_account(int64_t now_ns) {
+  next_account_ns_ = now_ns + kNanosecondsPerSecond;
+  if (newest_ns_ == INT64_MIN) return;
+  AccountRecord record = account_by_packet_clock();
+  if (now_ns - newest_ns_ > kNanosecondsPerSecond) records_.append(record);
+  record.timestamp_ns = now_ns - 1;
+  records_.append(record);
 }
 
 // With many flows every look-up is a chain of cache misses: bucket, flow, transaction. Each link is asked for over all
@@ -99,6 +102,7 @@ void Pipeline::look_ahead(const Burst& burst, std::span<const uint8_t> next) {
 }
 
 void Pipeline::packet(const Packet& packet, const DecodedPacket& decoded, const FlowLookup& lookup) {
+  if (options_.packet_clock && packet.timestamp_ns >= next_account_ns_) report_account(packet.timestamp_ns);
   receive(packet, decoded);
   if (!wanted(packet, decoded)) return;
   Direction direction = Direction::kToServer;
@@ -282,8 +286,12 @@ WorkerAccount Pipeline::account() const {
 AccountRecord Pipeline::account_by_packet_clock() const {
   AccountRecord record;
   record.timestamp_ns = newest_ns_;
+  record.run_started_ns = options_.start_ns;
   record.worker = options_.worker;
   record.worker_account = account();
+  // A file waits for its store: what was handed to it is as good as stored, however far its packets' clock runs ahead.
+  record.worker_account.stored += record.worker_account.in_flight;
+  record.worker_account.in_flight = 0;
   record.port_account.offered = record.port_account.received = record.worker_account.received;
   record.port_account.received_bytes = record.worker_account.received_bytes;
   return record;

@@ -74,7 +74,7 @@ class Pipeline {
 
   // The packets of these positions.
   void process(const Burst& burst, std::span<const uint8_t> mine);
-  void report_account();
+  void report_account(int64_t now_ns);
   void look_ahead(const Burst& burst, std::span<const uint8_t> next);
   void packet(const Packet& packet, const DecodedPacket& decoded, const FlowLookup& lookup);
   void receive(const Packet& packet, const DecodedPacket& decoded);

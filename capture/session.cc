@@ -219,6 +219,7 @@ void Session::write_accounts() {
   for (size_t i = 0; i < workers_.size(); ++i) {
     AccountRecord record;
     record.timestamp_ns = now_ns;
+    record.run_started_ns = start_ns_;
     record.worker = static_cast<uint16_t>(i);
     record.worker_account = workers_[i]->account();
     if (i == 0) record.port_account = ports();

@@ -33,7 +33,7 @@ void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, Aler
 }
 template <class R, class F>
 void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, AccountRecord> {
-  each(r.timestamp_ns), each(r.worker), each(r.worker_account), each(r.port_account);
+  each(r.timestamp_ns), each(r.run_started_ns), each(r.worker), each(r.worker_account), each(r.port_account);
 }
 template <class R, class F>
 void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, EventRecord> {

@@ -85,7 +85,8 @@ struct AlertRecord {
 // The account of a worker, each second and at the end, on the packets' own clock: wall time for a network port, packet
 // time for a file.
 struct AccountRecord {
-  int64_t timestamp_ns = 0;  // until when it counts
+  int64_t timestamp_ns = 0;    // until when it counts
+  int64_t run_started_ns = 0;  // wall time; tells runs apart, whose totals begin again at zero
   uint16_t worker = 0;
   WorkerAccount worker_account;  // totals since start, not differences
   PortAccount port_account;      // ports: all of them, in worker 0's records only; files: what this worker took of them

@@ -1,16 +1,17 @@
 #include "rules/database_cache.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
+#include <random>
 #include <string_view>
 
 #include "common/check.h"
@@ -25,7 +26,8 @@ constexpr std::string_view kMagic = "gatetape-hsdb-1\n";
 constexpr size_t kDigestBytes = 32;
 constexpr size_t kHeaderBytes = kMagic.size() + kDigestBytes;
 constexpr std::string_view kSuffix = ".hsdb", kPartSuffix = ".part";
-constexpr auto kPartAge = std::chrono::hours(1);  // nobody writes a file for so long
+constexpr time_t kDaySeconds = 24 * 3600;
+constexpr time_t kPartSeconds = 3600;  // nobody writes a file for so long
 
 using Digest = std::array<uint8_t, kDigestBytes>;
 
@@ -46,7 +48,7 @@ class Descriptor {
  public:
   explicit Descriptor(int number) : number_(number) {}
   ~Descriptor() {
-    if (number_ >= 0) close(number_);
+    if (number_ >= 0) ::close(number_);
   }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
@@ -66,10 +68,14 @@ bool write_all(int descriptor, std::span<const uint8_t> bytes) {
   return true;
 }
 
-// What is there, up to the size that the file had when it was opened; nothing when it cannot be read.
+bool is_ours_alone(const struct stat& about) {
+  return about.st_uid == geteuid() && (about.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+// What is there, up to the size that the file had when it was opened; nothing when it cannot be read or trusted.
 std::vector<uint8_t> read_all(int descriptor) {
   struct stat about;
-  if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode)) return {};
+  if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode) || !is_ours_alone(about)) return {};
   std::vector<uint8_t> bytes(static_cast<size_t>(about.st_size));
   size_t have = 0;
   while (have < bytes.size()) {
@@ -86,32 +92,55 @@ void append(std::vector<uint8_t>& out, std::span<const uint8_t> bytes) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
-// Makes the directory if it is not there, and looks whether it is ours alone.
-Result<void> prepare(const std::string& directory) {
-  std::error_code error;
-  if (!fs::exists(directory, error)) {
-    if (!fs::create_directories(directory, error) && error) return fail("{}: {}", directory, error.message());
-    if (chmod(directory.c_str(), 0700) != 0) return fail("{}: {}", directory, std::strerror(errno));
-  }
-  struct stat about;
-  if (stat(directory.c_str(), &about) != 0) return fail("{}: {}", directory, std::strerror(errno));
-  if (!S_ISDIR(about.st_mode)) return fail("{}: not a directory", directory);
-  if (about.st_uid != geteuid() || (about.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return fail("{}: belongs to another user or can be written by others; compiled rules in it cannot be trusted",
-                directory);
-  }
-  return {};
+struct CloseDirectory {
+  void operator()(DIR* directory) const { closedir(directory); }
+};
+
+std::string name_of(const DatabaseCache::Key& key) {
+  std::string name;
+  for (const uint8_t byte : key) name += fmt::format("{:02x}", byte);
+  return name + std::string(kSuffix);
+}
+
+// Only what has one of our names is ours to remove: KEY.hsdb, or KEY.hsdb.NUMBER.part
+enum class Kind { kOther, kDatabase, kPart };
+Kind kind_of(std::string_view name) {
+  constexpr size_t kKeyDigits = 2 * sizeof(DatabaseCache::Key);
+  if (name.size() < kKeyDigits + kSuffix.size()) return Kind::kOther;
+  const bool digits = name.substr(0, kKeyDigits).find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  if (!digits || name.substr(kKeyDigits, kSuffix.size()) != kSuffix) return Kind::kOther;
+  if (name.size() == kKeyDigits + kSuffix.size()) return Kind::kDatabase;
+  return name.ends_with(kPartSuffix) ? Kind::kPart : Kind::kOther;
 }
 
 }  // namespace
 
-DatabaseCache::DatabaseCache(const std::string& directory) {
-  if (directory.empty()) return;
-  if (Result<void> prepared = prepare(directory); prepared) {
-    directory_ = directory;
-  } else {
-    failed(prepared.error());
+DatabaseCache::DatabaseCache(const std::string& directory) : path_(directory) {
+  if (path_.empty()) return;
+  if (const Result<void> opened = open(path_); !opened) problem_ = opened.error().message;
+}
+
+DatabaseCache::~DatabaseCache() {
+  if (enabled()) ::close(directory_);
+}
+
+// Makes the directory if it is not there, and looks whether it is ours alone.
+Result<void> DatabaseCache::open(const std::string& path) {
+  std::error_code error;
+  const fs::path parent = fs::path(path).parent_path();
+  if (!parent.empty() && !fs::exists(parent, error)) fs::create_directories(parent, error);
+  if (error) return fail("{}: {}", path, error.message());
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail("{}: {}", path, std::strerror(errno));
+  const int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return fail("{}: {}", path, std::strerror(errno));
+  struct stat about;
+  if (fstat(directory, &about) != 0 || !is_ours_alone(about)) {
+    ::close(directory);
+    return fail("{}: belongs to another user or can be written by others; compiled rules in it cannot be trusted",
+                path);
   }
+  directory_ = directory;
+  return {};
 }
 
 std::string DatabaseCache::problem() const {
@@ -119,9 +148,9 @@ std::string DatabaseCache::problem() const {
   return problem_;
 }
 
-void DatabaseCache::failed(Error error) {
+void DatabaseCache::failed(const std::string& name, int error) {
   const std::lock_guard lock(mutex_);
-  if (problem_.empty()) problem_ = std::move(error.message);
+  if (problem_.empty()) problem_ = fmt::format("{}/{}: {}", path_, name, std::strerror(error));
 }
 
 DatabaseCache::Key DatabaseCache::key_of(std::span<const uint8_t> compiled_from) {
@@ -134,15 +163,9 @@ DatabaseCache::Key DatabaseCache::key_of(std::span<const uint8_t> compiled_from)
                     compiled_from});
 }
 
-std::string DatabaseCache::path_of(const Key& key) const {
-  std::string name;
-  for (const uint8_t byte : key) name += fmt::format("{:02x}", byte);
-  return directory_ + "/" + name + std::string(kSuffix);
-}
-
 HyperscanDatabase DatabaseCache::find(const Key& key) const {
   if (!enabled()) return nullptr;
-  const Descriptor file(::open(path_of(key).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  const Descriptor file(openat(directory_, name_of(key).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (*file < 0) return nullptr;
   const std::vector<uint8_t> bytes = read_all(*file);
   if (bytes.size() <= kHeaderBytes || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0) return nullptr;
@@ -161,40 +184,39 @@ void DatabaseCache::keep(const Key& key, const hs_database_t* database) {
   if (!enabled()) return;
   char* serialized = nullptr;
   size_t size = 0;
-  if (hs_serialize_database(database, &serialized, &size) != HS_SUCCESS) {
-    return failed({"rules cache: a database cannot be serialized"});
-  }
+  const std::string name = name_of(key);
+  if (hs_serialize_database(database, &serialized, &size) != HS_SUCCESS) return failed(name, ENOMEM);
   const std::unique_ptr<char, decltype(&std::free)> owner(serialized, std::free);
   const std::span content(reinterpret_cast<const uint8_t*>(serialized), size);
   std::vector<uint8_t> header;
   append(header, bytes_of(kMagic));
   append(header, sha256_of({key, content}));
 
-  static std::atomic<unsigned> parts{0};
-  const std::string path = path_of(key);
-  const std::string part = fmt::format("{}.{}.{}{}", path, getpid(), parts++, kPartSuffix);
-  const Descriptor file(::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (*file < 0) return failed({fmt::format("{}: {}", part, std::strerror(errno))});
+  // Random: in containers every process may have the same number.
+  const std::string part = fmt::format("{}.{}{}", name, std::random_device()(), kPartSuffix);
+  const Descriptor file(openat(directory_, part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (*file < 0) return failed(part, errno);
   // Not synced: a file that a power cut leaves broken is found so by its digest.
-  if (!write_all(*file, header) || !write_all(*file, content) || rename(part.c_str(), path.c_str()) != 0) {
+  if (!write_all(*file, header) || !write_all(*file, content) ||
+      renameat(directory_, part.c_str(), directory_, name.c_str()) != 0) {
     const int error = errno;
-    unlink(part.c_str());
-    failed({fmt::format("{}: {}", part, std::strerror(error))});
+    unlinkat(directory_, part.c_str(), 0);
+    failed(part, error);
   }
 }
 
 void DatabaseCache::prune() const {
   if (!enabled()) return;
-  std::error_code error;
-  const auto now = fs::file_time_type::clock::now();
-  for (fs::directory_iterator entry(directory_, error), end; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename();
-    std::error_code gone;  // another process may prune, too
-    const auto age = now - entry->last_write_time(gone);
-    if (gone) continue;
-    const bool unused = name.ends_with(kSuffix) && age > std::chrono::hours(24 * kUnusedDays);
-    const bool abandoned = name.ends_with(kPartSuffix) && age > kPartAge;
-    if (unused || abandoned) fs::remove(entry->path(), gone);
+  const int again = openat(directory_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (again < 0) return;
+  const std::unique_ptr<DIR, CloseDirectory> listing(fdopendir(again));
+  const time_t now = time(nullptr);
+  while (const dirent* entry = readdir(listing.get())) {
+    const Kind kind = kind_of(entry->d_name);
+    struct stat about;  // not there: another process prunes, too
+    if (kind == Kind::kOther || fstatat(directory_, entry->d_name, &about, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    const time_t kept = kind == Kind::kDatabase ? kUnusedDays * kDaySeconds : kPartSeconds;
+    if (S_ISREG(about.st_mode) && now - about.st_mtime > kept) unlinkat(directory_, entry->d_name, 0);
   }
 }
 

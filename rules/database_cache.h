@@ -2,8 +2,9 @@
 // again. One file per database, named after what it was compiled from: a change to one rule costs the few databases
 // that the rule is in.
 //
-// A database is a program that Hyperscan runs unchecked. The directory must therefore belong to the user alone, and
-// each file carries the SHA-256 of its key and content; anything else in it is ignored and compiled anew.
+// A database is a program that Hyperscan runs unchecked. Directory and files must therefore belong to the user and be
+// nobody else's to write; the directory is opened once, and what is in it through that alone. The SHA-256 of key and
+// content in each file finds damage. Anything else is ignored and compiled anew.
 #pragma once
 
 #include <array>
@@ -35,13 +36,16 @@ class DatabaseCache {
   // Uses `directory`, which is made, with its parents, if it is not there. Keeps nothing when `directory` is empty,
   // when it cannot be used, or when others than this user could write to it: see problem().
   explicit DatabaseCache(const std::string& directory);
+  ~DatabaseCache();
+  DatabaseCache(const DatabaseCache&) = delete;
+  DatabaseCache& operator=(const DatabaseCache&) = delete;
 
-  bool enabled() const { return !directory_.empty(); }
+  bool enabled() const { return directory_ >= 0; }
   // Any thread. Null: not there, or not whole.
   HyperscanDatabase find(const Key& key) const;
   // Any thread, any number of processes. A file appears whole or not at all.
   void keep(const Key& key, const hs_database_t* database);
-  // Removes what was not used for `kUnusedDays`, and what a killed process left half written.
+  // Removes those of its files that were not used for `kUnusedDays`, and what a killed process left half written.
   void prune() const;
   // The first thing that went wrong, in words for the user; empty when nothing did. A cache that fails costs time only.
   std::string problem() const;
@@ -49,10 +53,11 @@ class DatabaseCache {
   static constexpr int kUnusedDays = 14;
 
  private:
-  std::string path_of(const Key& key) const;
-  void failed(Error error);
+  Result<void> open(const std::string& path);
+  void failed(const std::string& name, int error);
 
-  std::string directory_;  // empty: keeps nothing
+  std::string path_;    // for messages
+  int directory_ = -1;  // a descriptor; negative: keeps nothing
   mutable std::mutex mutex_;
   std::string problem_;
 };

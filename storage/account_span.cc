@@ -9,7 +9,8 @@ WorkerAccount difference(const WorkerAccount& later, const WorkerAccount& earlie
   WorkerAccount out = later;
   auto* counters = reinterpret_cast<uint64_t*>(&out);
   const auto* less = reinterpret_cast<const uint64_t*>(&earlier);
-  for (size_t i = 0; i < sizeof(WorkerAccount) / sizeof(uint64_t); ++i) counters[i] -= less[i];
+  // A store that failed takes back what it had accepted: that is no less than nothing.
+  for (size_t i = 0; i < sizeof(WorkerAccount) / sizeof(uint64_t); ++i) counters[i] -= std::min(counters[i], less[i]);
   out.in_flight = 0;
   return out;
 }
@@ -30,6 +31,8 @@ void AccountSpan::end_run() {
 }
 
 void AccountSpan::add(const AccountRecord& record) {
+  if (record.run_started_ns != run_started_ns_) end_run();
+  run_started_ns_ = record.run_started_ns;
   const auto known = current_.find(record.worker);
   if (known != current_.end()) {
     const Totals& before = known->second.latest;

@@ -18,7 +18,7 @@ class AccountSpan {
   // Records in the order written, also those from shortly before and after the range: they bound its first and last
   // second.
   void add(const AccountRecord& record);
-  // A run ended, another begins: totals begin again. Without, only totals that fall back tell.
+  // A run ended, another begins: totals begin again. Records tell it, too, by their run or by totals that fall back.
   void end_run();
 
   WorkerAccount worker() const;  // all workers
@@ -46,6 +46,7 @@ class AccountSpan {
 
   TimeRange range_;
   std::map<uint16_t, Run> current_;  // the last run, by worker
+  int64_t run_started_ns_ = 0;       // of that run
   Totals finished_;                  // differences of earlier runs
   uint64_t runs_ended_ = 0;
   uint64_t records_ = 0;

@@ -80,7 +80,8 @@ void RecordWriter::gather(const RecordBatch& batch) {
 
 Result<void> RecordWriter::flush_if_old() {
   constexpr auto kWait = std::chrono::milliseconds(500);
-  std::lock_guard lock(mutex_);
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) return {};
   const auto now = std::chrono::steady_clock::now();
   for (Pending& pending : pending_) {
     if (pending.records != 0 && now - pending.since >= kWait && !flush(pending)) break;

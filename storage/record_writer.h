@@ -24,7 +24,7 @@ class RecordWriter : public RecordSink {
                std::function<uint64_t()> next_sequence, Ring& ring, Housekeeper& housekeeper);
 
   Result<void> write(const RecordBatch& batch) override;
-  // Writes out what has waited for half a second.
+  // Writes out what has waited for half a second, unless another thread is in here: it will be asked again.
   Result<void> flush_if_old();
   // Writes out everything and hands the segment over for sealing; what comes later is refused.
   Result<void> close();

@@ -130,7 +130,8 @@ DirectoryStore::~DirectoryStore() {
   ::close(shared_.frames_ready);
 }
 
-// Not left to the housekeeper, which may be sealing a segment for longer than a record may wait.
+// Not left to the housekeeper, which may be sealing a segment for longer than a record may wait. Frames must not wait
+// for records either: whoever is writing some at the moment is left alone.
 void DirectoryStore::write_old_records() {
   write_evictions();
   note_failure(records_->flush_if_old());

@@ -57,4 +57,5 @@ python3 "$project/tests/support/compare.py" packets "$work/theirs.pcap" "$work/o
 expect "a second of it is" "$(jq -r .completeness "$work/statement.json")" complete
 in_second=$(jq .packets "$work/statement.json")
 expect "its account covers it" "$(jq ".account.received >= $in_second and .account.received < 130000" "$work/statement.json")" true
+expect "and balances" "$(jq '.account.received == .account.stored' "$work/statement.json")" true
 exit "$wrong"

@@ -167,6 +167,20 @@ TEST_CASE("a directory that others can write to is not used") {
   }
 }
 
+TEST_CASE("a file that others can write to, or that is elsewhere, is not used") {
+  Directory home;
+  const std::string cache = home / "rules";
+  const size_t databases = load(cache).databases;
+  const fs::path victim = files_in(cache).front();
+  REQUIRE(chmod(victim.c_str(), 0666) == 0);
+  CHECK(load(cache).cached == databases - 1);  // and replaced by one of our own
+  CHECK(load(cache).cached == databases);
+  fs::rename(victim, home / "elsewhere");
+  fs::create_symlink(home / "elsewhere", victim);
+  CHECK(load(cache).cached == databases - 1);
+  CHECK_FALSE(fs::is_symlink(victim));
+}
+
 TEST_CASE("a cache that cannot be used is told, and rules load without it") {
   Directory home;
   write(home / "file", "");
@@ -202,11 +216,16 @@ TEST_CASE("what was not used for long is removed, and so is what was left half w
   const std::vector<fs::path> files = files_in(directory);
   const auto now = fs::file_time_type::clock::now();
   const auto days = [](int n) { return std::chrono::hours(24 * n); };
-  write(directory + "/new.hsdb.1.0.part", "");
-  write(directory + "/old.hsdb.1.0.part", "");
-  write(directory + "/notes.txt", "");
-  fs::last_write_time(directory + "/old.hsdb.1.0.part", now - days(1));
-  fs::last_write_time(directory + "/notes.txt", now - days(1000));
+  const std::string recent_part = files[2].string() + ".1.part", old_part = files[2].string() + ".2.part";
+  const std::vector<std::string> not_ours = {directory + "/notes.txt", directory + "/film.mkv.part",
+                                             directory + "/other.hsdb", files[2].string() + ".bak"};
+  write(recent_part, "");
+  write(old_part, "");
+  fs::last_write_time(old_part, now - days(1));
+  for (const std::string& path : not_ours) {
+    write(path, "");
+    fs::last_write_time(path, now - days(1000));
+  }
   fs::last_write_time(files[0], now - days(DatabaseCache::kUnusedDays) - days(1));
   fs::last_write_time(files[1], now - days(DatabaseCache::kUnusedDays) + days(1));
 
@@ -214,9 +233,9 @@ TEST_CASE("what was not used for long is removed, and so is what was left half w
     DatabaseCache(directory).prune();
     CHECK_FALSE(fs::exists(files[0]));
     CHECK(fs::exists(files[1]));
-    CHECK(fs::exists(directory + "/new.hsdb.1.0.part"));
-    CHECK_FALSE(fs::exists(directory + "/old.hsdb.1.0.part"));
-    CHECK(fs::exists(directory + "/notes.txt"));
+    CHECK(fs::exists(recent_part));
+    CHECK_FALSE(fs::exists(old_part));
+    for (const std::string& path : not_ours) CHECK(fs::exists(path));
   }
   SECTION("used meanwhile") {
     load(directory);

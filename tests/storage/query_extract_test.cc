@@ -54,9 +54,11 @@ void check_same(const std::vector<QueryPacket>& got, const std::vector<QueryPack
   }
 }
 
-void store_account(MemoryStore& store, int64_t time, uint64_t received, uint64_t missed, uint64_t dropped = 0) {
+void store_account(MemoryStore& store, int64_t time, uint64_t received, uint64_t missed, uint64_t dropped = 0,
+                   int64_t run_started_ns = 0) {
   AccountRecord record;
   record.timestamp_ns = time;
+  record.run_started_ns = run_started_ns;
   record.worker_account.received = received;
   record.worker_account.dropped[1] = dropped;
   record.worker_account.stored = received - dropped;
@@ -254,4 +256,19 @@ TEST_CASE("on the sample, an extract is what tcpdump selects") {
     run_command("tcpdump --nano -r " + sample + " -w " + directory.path("theirs") + " '" + text + "' 2>/dev/null");
     check_same(read_capture(directory.path("ours")), read_capture(directory.path("theirs")));
   }
+}
+
+TEST_CASE("runs over the same time are told apart, though neither's totals fall back") {
+  MemoryStore store;
+  const int64_t begin = 1'700'000'000 * kSecond;
+  for (int second = 0; second <= 4; ++second) {
+    store_account(store, begin + second * kSecond, 100 * static_cast<uint64_t>(second), 0, 0, 1);
+  }
+  for (int second = 0; second <= 4; ++second) {
+    store_account(store, begin + second * kSecond, 1000 + 10 * static_cast<uint64_t>(second), 0, 0, 2);
+  }
+  AccountSpan span(TimeRange{begin + kSecond, begin + 3 * kSecond});
+  REQUIRE(store.records({}, [&](const Record& record) { return span.add(std::get<AccountRecord>(record)), true; }));
+  CHECK(span.runs() == 2);
+  CHECK(span.worker().received == 200 + 20);
 }
