@@ -12,6 +12,7 @@ import datetime
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -121,6 +122,7 @@ def line_load(bench, traffic, table):
     """Loaded twice over a tiny capture; what the first run may leave for the second is its cache."""
     rules, capture = traffic.rules(), Traffic(traffic.directory, 1, quick=True).capture("repeat")
     cache = bench.scratch / "cache"
+    shutil.rmtree(cache, ignore_errors=True)
     seconds = []
     for _ in range(2):
         os.environ["XDG_CACHE_HOME"] = str(cache)
