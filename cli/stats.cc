@@ -26,15 +26,11 @@ Result<StoreState> read_state(const std::vector<std::string>& store) {
   Result<StoreSummary> summary = (*reader)->summary();
   if (!summary) return pass_on(summary);
   StoreState state{std::move(*summary), {}, {}};
-  const Result<ReadStatistics> read =
-      (*reader)->records({{}, {}, record_types<AccountRecord, EventRecord>()}, [&](const Record& record) {
-        if (const auto* account = std::get_if<AccountRecord>(&record)) state.account.add(*account);
-        if (const auto* event = std::get_if<EventRecord>(&record);
-            event != nullptr && event->name == kEventCaptureStarted) {
-          state.account.end_run();
-        }
-        return !interrupted();
-      });
+  const auto add = [&](const Record& record) {
+    state.account.add(std::get<AccountRecord>(record));
+    return !interrupted();
+  };
+  const Result<ReadStatistics> read = (*reader)->records({{}, {}, record_types<AccountRecord>()}, add);
   if (!read) return tl::unexpected<Error>(read.error());
   warn_of_damage(*read);
   const WorkerAccount worker = state.account.last_run_worker();

@@ -92,7 +92,7 @@ struct AccountRecord {
   PortAccount port_account;      // ports: all of them, in worker 0's records only; files: what this worker took of them
 };
 
-// Name of the first event of each run: the totals of AccountRecord begin again at zero.
+// Name of the first event of each run.
 inline constexpr std::string_view kEventCaptureStarted = "capture.started";
 
 // A thing that happened to the sensor itself: a degradation step, a vanished interface, eviction.

@@ -117,7 +117,7 @@ Kind kind_of(std::string_view name) {
 
 DatabaseCache::DatabaseCache(const std::string& directory) : path_(directory) {
   if (path_.empty()) return;
-  if (const Result<void> opened = open(path_); !opened) problem_ = opened.error().message;
+  if (const Result<void> opened = open(); !opened) problem_ = opened.error().message;
 }
 
 DatabaseCache::~DatabaseCache() {
@@ -125,19 +125,19 @@ DatabaseCache::~DatabaseCache() {
 }
 
 // Makes the directory if it is not there, and looks whether it is ours alone.
-Result<void> DatabaseCache::open(const std::string& path) {
+Result<void> DatabaseCache::open() {
   std::error_code error;
-  const fs::path parent = fs::path(path).parent_path();
+  const fs::path parent = fs::path(path_).parent_path();
   if (!parent.empty() && !fs::exists(parent, error)) fs::create_directories(parent, error);
-  if (error) return fail("{}: {}", path, error.message());
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail("{}: {}", path, std::strerror(errno));
-  const int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory < 0) return fail("{}: {}", path, std::strerror(errno));
+  if (error) return fail("{}: {}", path_, error.message());
+  if (mkdir(path_.c_str(), 0700) != 0 && errno != EEXIST) return fail("{}: {}", path_, std::strerror(errno));
+  const int directory = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return fail("{}: {}", path_, std::strerror(errno));
   struct stat about;
   if (fstat(directory, &about) != 0 || !is_ours_alone(about)) {
     ::close(directory);
     return fail("{}: belongs to another user or can be written by others; compiled rules in it cannot be trusted",
-                path);
+                path_);
   }
   directory_ = directory;
   return {};
@@ -210,6 +210,7 @@ void DatabaseCache::prune() const {
   const int again = openat(directory_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (again < 0) return;
   const std::unique_ptr<DIR, CloseDirectory> listing(fdopendir(again));
+  if (listing == nullptr) return (void)::close(again);
   const time_t now = time(nullptr);
   while (const dirent* entry = readdir(listing.get())) {
     const Kind kind = kind_of(entry->d_name);

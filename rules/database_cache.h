@@ -53,7 +53,7 @@ class DatabaseCache {
   static constexpr int kUnusedDays = 14;
 
  private:
-  Result<void> open(const std::string& path);
+  Result<void> open();
   void failed(const std::string& name, int error);
 
   std::string path_;    // for messages

@@ -33,13 +33,6 @@ void AccountSpan::end_run() {
 void AccountSpan::add(const AccountRecord& record) {
   if (record.run_started_ns != run_started_ns_) end_run();
   run_started_ns_ = record.run_started_ns;
-  const auto known = current_.find(record.worker);
-  if (known != current_.end()) {
-    const Totals& before = known->second.latest;
-    const bool fell_back =
-        record.worker_account.received < before.worker.received || record.port_account.offered < before.port.offered;
-    if (fell_back) end_run();
-  }
   last_ns_ = std::max(last_ns_, record.timestamp_ns);
   Run& run = current_[record.worker];
   const bool bounded = range_.until_ns && run.latest_ns >= *range_.until_ns;

@@ -18,8 +18,6 @@ class AccountSpan {
   // Records in the order written, also those from shortly before and after the range: they bound its first and last
   // second.
   void add(const AccountRecord& record);
-  // A run ended, another begins: totals begin again. Records tell it, too, by their run or by totals that fall back.
-  void end_run();
 
   WorkerAccount worker() const;  // all workers
   PortAccount port() const;
@@ -43,6 +41,7 @@ class AccountSpan {
     Totals latest;
     int64_t latest_ns = INT64_MIN;
   };
+  void end_run();
 
   TimeRange range_;
   std::map<uint16_t, Run> current_;  // the last run, by worker

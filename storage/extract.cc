@@ -67,15 +67,11 @@ Result<void> learn_from_records(StoreReader& reader, Expression& expression, Ext
   std::optional<int64_t> since = statement.range.since_ns, until = statement.range.until_ns;
   if (since) *since -= std::max(Expression::kLookBackNanoseconds, AccountSpan::kMarginNanoseconds);
   if (until) *until += AccountSpan::kMarginNanoseconds;
-  constexpr RecordTypes kOurs = record_types<AccountRecord, EventRecord, FlowRecord>();
+  constexpr RecordTypes kOurs = record_types<AccountRecord, FlowRecord>();
   const RecordQuery query{since, until, kOurs | expression.record_types()};
   const Result<ReadStatistics> read = reader.records(query, [&](const Record& record) {
     expression.learn(record, statement.range);
     if (const auto* account = std::get_if<AccountRecord>(&record)) statement.account.add(*account);
-    if (const auto* event = std::get_if<EventRecord>(&record);
-        event != nullptr && event->name == kEventCaptureStarted) {
-      statement.account.end_run();
-    }
     if (const auto* flow = std::get_if<FlowRecord>(&record)) flows.learn(*flow);
     return true;
   });

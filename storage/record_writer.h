@@ -1,5 +1,5 @@
 // Records into the store, beside the packets: gathered by what is asked for together into compressed, checksummed
-// frames (FORMAT.md, records). Any thread; a record is on disk about a second after it was handed over, or at flush().
+// frames (FORMAT.md, records). Any thread; a record is on disk about a second after it was handed over, or at close().
 #pragma once
 
 #include <array>

@@ -226,8 +226,8 @@ TEST_CASE("the statement says how complete the extract is") {
   SECTION("totals begin again with each run of the sensor") {
     store_account(store, start - kSecond / 2, 200, 7);
     store_account(store, start + kSecond / 4, 300, 8);
-    store_account(store, start + kSecond / 2, 50, 2);
-    store_account(store, start + 3 * kSecond / 2, 60, 2);
+    store_account(store, start + kSecond / 2, 50, 2, 0, 1);
+    store_account(store, start + 3 * kSecond / 2, 60, 2, 0, 1);
     const ExtractStatement statement = extract_to(store, "", path, {start, end});
     CHECK(statement.account.port().missed == 3);
     CHECK(statement.account.worker().received == 160);
