@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "reassembly/body_decoder.h"
+#include "reassembly/http/body_decoder.h"
 
 namespace gatetape {
 

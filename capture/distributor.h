@@ -8,9 +8,9 @@
 #include <memory>
 #include <vector>
 
-#include "capture/source.h"
+#include "capture/sources/source.h"
 #include "capture/spsc_queue.h"
-#include "common/account.h"
+#include "packet/account.h"
 
 namespace gatetape {
 

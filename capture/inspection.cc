@@ -1,6 +1,6 @@
 #include "capture/inspection.h"
 
-#include "rules/rule.h"
+#include "rules/language/rule.h"
 
 namespace gatetape {
 namespace {

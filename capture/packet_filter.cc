@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "storage/bpf_program.h"
+#include "expression/bpf_program.h"
 
 namespace gatetape {
 namespace {

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "capture/prefix_set.h"
-#include "common/account.h"
-#include "common/decode.h"
-#include "common/packet.h"
 #include "common/result.h"
+#include "packet/account.h"
+#include "packet/decode.h"
+#include "packet/packet.h"
 
 namespace gatetape {
 

@@ -17,11 +17,11 @@
 #include "capture/packet_filter.h"
 #include "capture/pipeline_flow.h"
 #include "capture/record_outlet.h"
-#include "capture/source.h"
-#include "common/account.h"
+#include "capture/sources/source.h"
+#include "packet/account.h"
 #include "reassembly/flow_table.h"
-#include "rules/matcher.h"
-#include "storage/store_writer.h"
+#include "rules/engine/matcher.h"
+#include "storage/write/store_writer.h"
 
 namespace gatetape {
 

@@ -4,12 +4,12 @@
 #include <cstdint>
 
 #include "capture/body_decoders.h"
-#include "common/records.h"
+#include "packet/records.h"
 #include "reassembly/app_protocol.h"
-#include "reassembly/http1.h"
+#include "reassembly/http/http1.h"
 #include "reassembly/tcp_stream.h"
-#include "rules/matcher.h"
-#include "storage/store_writer.h"
+#include "rules/engine/matcher.h"
+#include "storage/write/store_writer.h"
 
 namespace gatetape {
 

@@ -6,8 +6,8 @@
 #include <unordered_set>
 #include <vector>
 
-#include "common/ip_address.h"
 #include "common/result.h"
+#include "packet/ip_address.h"
 
 namespace gatetape {
 

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "common/account.h"
+#include "packet/account.h"
 
 namespace gatetape {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "capture/spsc_queue.h"
-#include "common/records.h"
+#include "packet/records.h"
 
 namespace gatetape {
 

@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "capture/distributor.h"
-#include "capture/source_spec.h"
+#include "capture/sources/source_spec.h"
 #include "capture/visibility.h"
 #include "capture/worker.h"
 #include "common/log.h"

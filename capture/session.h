@@ -13,15 +13,15 @@
 
 #include "capture/packet_filter.h"
 #include "capture/pipeline.h"
-#include "common/account.h"
-#include "common/records.h"
 #include "common/result.h"
-#include "storage/store_writer.h"
+#include "packet/account.h"
+#include "packet/records.h"
+#include "storage/write/store_writer.h"
 
 namespace gatetape {
 
 struct SessionOptions {
-  std::vector<std::string> sources;  // "if:eth1", "pcap:FILE", ... (capture/source_spec.h)
+  std::vector<std::string> sources;  // "if:eth1", "pcap:FILE", ... (capture/sources/source_spec.h)
   unsigned workers = 1;
   bool verbose = false;
   FilterOptions filter;

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/account.h"
+#include "packet/account.h"
 
 namespace gatetape {
 

@@ -12,7 +12,7 @@
 #include "capture/distributor.h"
 #include "capture/pipeline.h"
 #include "capture/published_account.h"
-#include "capture/source.h"
+#include "capture/sources/source.h"
 
 namespace gatetape {
 

@@ -1,5 +1,5 @@
 // gatetape extract: stored packets into a capture file, with a statement of how complete that is.
-#include "storage/extract.h"
+#include "storage/query/extract.h"
 
 #include <fcntl.h>
 #include <unistd.h>

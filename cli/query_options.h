@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "cli/options.h"
-#include "storage/expression.h"
-#include "storage/store_reader.h"
+#include "expression/expression.h"
+#include "storage/read/store_reader.h"
 
 namespace gatetape {
 

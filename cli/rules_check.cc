@@ -5,9 +5,9 @@
 #include "cli/options.h"
 #include "cli/run_options.h"
 #include "common/log.h"
-#include "rules/report.h"
-#include "rules/rule_set.h"
-#include "rules/variables.h"
+#include "rules/engine/rule_set.h"
+#include "rules/language/report.h"
+#include "rules/language/variables.h"
 
 namespace gatetape {
 namespace {

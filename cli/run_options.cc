@@ -7,13 +7,13 @@
 #include <fstream>
 
 #include "cli/commands.h"
-#include "cli/eve.h"
 #include "cli/interrupt.h"
 #include "common/json_writer.h"
 #include "common/log.h"
 #include "common/time_text.h"
-#include "rules/database_cache.h"
-#include "rules/variables.h"
+#include "export/eve.h"
+#include "rules/engine/database_cache.h"
+#include "rules/language/variables.h"
 
 namespace gatetape {
 namespace {

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "capture/session.h"
-#include "cli/eve_file.h"
 #include "cli/options.h"
-#include "rules/rule_set.h"
+#include "export/eve_file.h"
+#include "rules/engine/rule_set.h"
 
 namespace gatetape {
 

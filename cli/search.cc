@@ -1,12 +1,12 @@
 // gatetape search: stored flows, HTTP transactions and alerts, for people or as EVE JSON.
-#include "storage/search.h"
+#include "storage/query/search.h"
 
 #include "cli/commands.h"
-#include "cli/eve.h"
 #include "cli/interrupt.h"
 #include "cli/query_options.h"
 #include "common/log.h"
 #include "common/time_text.h"
+#include "export/eve.h"
 
 namespace gatetape {
 

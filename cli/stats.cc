@@ -3,12 +3,12 @@
 
 #include "capture/visibility.h"
 #include "cli/commands.h"
-#include "cli/eve.h"
 #include "cli/interrupt.h"
 #include "cli/query_options.h"
 #include "common/log.h"
 #include "common/time_text.h"
-#include "storage/account_span.h"
+#include "export/eve.h"
+#include "storage/query/account_span.h"
 
 namespace gatetape {
 

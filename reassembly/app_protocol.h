@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <span>
 
-#include "common/flow_key.h"
-#include "common/records.h"
+#include "packet/flow_key.h"
+#include "packet/records.h"
 
 namespace gatetape {
 

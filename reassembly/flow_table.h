@@ -19,9 +19,9 @@
 #include <memory>
 
 #include "common/check.h"
-#include "common/flow_key.h"
-#include "common/packet.h"
-#include "common/records.h"
+#include "packet/flow_key.h"
+#include "packet/packet.h"
+#include "packet/records.h"
 #include "reassembly/flow_index.h"
 #include "reassembly/lazy_array.h"
 

@@ -26,9 +26,9 @@
 #include <span>
 #include <utility>
 
-#include "common/decode.h"
-#include "common/flow_key.h"
-#include "common/packet.h"
+#include "packet/decode.h"
+#include "packet/flow_key.h"
+#include "packet/packet.h"
 #include "reassembly/reorder_buffer.h"
 
 namespace gatetape {

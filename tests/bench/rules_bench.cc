@@ -9,9 +9,9 @@
 #include <iterator>
 #include <string>
 
-#include "rules/compile.h"
-#include "rules/matcher.h"
-#include "rules/rule_set.h"
+#include "rules/engine/compile.h"
+#include "rules/engine/matcher.h"
+#include "rules/engine/rule_set.h"
 
 namespace gatetape {
 namespace {

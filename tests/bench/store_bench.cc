@@ -15,9 +15,9 @@
 #include <map>
 #include <string>
 
-#include "common/decode.h"
-#include "storage/store_reader.h"
-#include "storage/store_writer.h"
+#include "packet/decode.h"
+#include "storage/read/store_reader.h"
+#include "storage/write/store_writer.h"
 
 namespace gatetape {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "cli/commands.h"
 #include "cli/query_options.h"
-#include "storage/store_writer.h"
-#include "tests/storage/query_support.h"
+#include "storage/write/store_writer.h"
+#include "tests/storage/query/query_support.h"
 
 using namespace gatetape;
 using namespace gatetape::test;

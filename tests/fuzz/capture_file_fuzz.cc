@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "capture/capture_file.h"
+#include "capture/sources/capture_file.h"
 #include "common/check.h"
 
 using namespace gatetape;

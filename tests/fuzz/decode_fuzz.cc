@@ -3,8 +3,8 @@
 #include <iterator>
 
 #include "common/check.h"
-#include "common/decode.h"
-#include "common/flow_key.h"
+#include "packet/decode.h"
+#include "packet/flow_key.h"
 
 using namespace gatetape;
 

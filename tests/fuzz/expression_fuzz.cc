@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "common/check.h"
-#include "storage/expression.h"
+#include "expression/expression.h"
 
 using namespace gatetape;
 

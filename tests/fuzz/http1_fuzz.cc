@@ -6,8 +6,8 @@
 
 #include "common/byte_reader.h"
 #include "common/check.h"
-#include "reassembly/body_decoder.h"
-#include "reassembly/http1.h"
+#include "reassembly/http/body_decoder.h"
+#include "reassembly/http/http1.h"
 
 using namespace gatetape;
 

@@ -2,8 +2,8 @@
 #include <cstdint>
 #include <string>
 
-#include "cli/eve.h"
-#include "common/records.h"
+#include "export/eve.h"
+#include "packet/records.h"
 
 using namespace gatetape;
 

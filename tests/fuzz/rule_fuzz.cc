@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "common/check.h"
-#include "rules/parser.h"
-#include "rules/report.h"
+#include "rules/language/parser.h"
+#include "rules/language/report.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gatetape;

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "storage/frame_reader.h"
+#include "storage/read/frame_reader.h"
 
 using namespace gatetape;
 

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <vector>
 
-#include "storage/format.h"
+#include "storage/format/format.h"
 
 using namespace gatetape;
 

@@ -2,8 +2,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "storage/format.h"
-#include "storage/posting_table.h"
+#include "storage/format/format.h"
+#include "storage/format/posting_table.h"
 
 using namespace gatetape;
 

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "capture/backoff.h"
-#include "capture/source_spec.h"
+#include "capture/sources/source_spec.h"
 #include "common/log.h"
 
 using namespace gatetape;

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "common/check.h"
-#include "common/packet.h"
+#include "packet/packet.h"
 
 namespace gatetape::test {
 

@@ -2,15 +2,15 @@
 // one does beyond that is in capture/pipeline.h.
 #pragma once
 
-#include "common/decode.h"
+#include "packet/decode.h"
 #include "reassembly/app_protocol.h"
 #include "reassembly/flow_table.h"
-#include "reassembly/http1.h"
+#include "reassembly/http/http1.h"
 #include "reassembly/tcp_stream.h"
 
 namespace gatetape::test {
 
-// Gets the HTTP events of all flows; must have the calls of an HTTP sink (reassembly/http1.h).
+// Gets the HTTP events of all flows; must have the calls of an HTTP sink (reassembly/http/http1.h).
 template <class HttpSink>
 class TrafficPath {
  public:

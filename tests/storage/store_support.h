@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "storage/store_reader.h"
-#include "storage/store_writer.h"
-#include "tests/storage/query_support.h"
+#include "storage/read/store_reader.h"
+#include "storage/write/store_writer.h"
+#include "tests/storage/query/query_support.h"
 
 namespace gatetape::test {
 

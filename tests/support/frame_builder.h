@@ -5,9 +5,9 @@
 #include <string_view>
 #include <vector>
 
-#include "common/decode.h"
-#include "common/ip_address.h"
-#include "common/packet.h"
+#include "packet/decode.h"
+#include "packet/ip_address.h"
+#include "packet/packet.h"
 
 namespace gatetape::test {
 

@@ -1,0 +1,123 @@
+#include <pcap/pcap.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "capture/sources/capture_file.h"
+#include "capture/sources/link_type.h"
+
+namespace gatetape {
+namespace {
+
+ssize_t read_cookie(void* input, char* out, size_t size) {
+  return static_cast<ByteInput*>(input)->read_buffered(reinterpret_cast<uint8_t*>(out), size);
+}
+
+// With nanosecond precision libpcap puts nanoseconds into tv_usec. pcapng can tell times that 64 bits of nanoseconds
+// cannot (after the year 2262): they become the last second that can be told.
+int64_t timestamp_ns(const timeval& time) {
+  constexpr int64_t kSecondsMax = INT64_MAX / 1'000'000'000 - 1;
+  return std::clamp<int64_t>(time.tv_sec, -kSecondsMax, kSecondsMax) * 1'000'000'000 + time.tv_usec;
+}
+
+struct PcapCloser {
+  void operator()(pcap_t* pcap) const { pcap_close(pcap); }
+};
+
+// libpcap reads from our own buffer, so that for a pipe it is known whether the next packet would have to be waited
+// for.
+class LibpcapFile final : public CaptureFile {
+ public:
+  explicit LibpcapFile(ByteInput input) : input_(std::move(input)) {}
+
+  Result<void> open() {
+    FILE* file = fopencookie(&input_, "r", {read_cookie, nullptr, nullptr, nullptr});
+    if (file == nullptr) return fail("pcap:{}: {}", input_.name(), std::strerror(errno));
+    std::setvbuf(file, nullptr, _IONBF, 0);
+    char error[PCAP_ERRBUF_SIZE] = "";
+    pcap_.reset(pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, error));
+    if (!pcap_) {
+      std::fclose(file);
+      return fail("pcap:{}: {}", input_.name(), error);
+    }
+    interface_.name = input_.name();
+    interface_.link_type = link_type_of_dlt(pcap_datalink(pcap_.get()));
+    interface_.snap_length = static_cast<uint32_t>(pcap_snapshot(pcap_.get()));
+    return {};
+  }
+
+  Result<ReadStatus> read(FileBurst& burst) override {
+    size_t used = 0;
+    while (burst.count < kBurstPacketsMax) {
+      if (!held_) {
+        const bool wait = burst.count == 0;
+        if (!input_.ready(wait ? kPipeWaitMs : 0)) return wait ? ReadStatus::kNothingYet : ReadStatus::kPackets;
+        auto more = next_packet(burst);
+        if (!more) return pass_on(more);
+        if (!*more) break;
+      }
+      held_ = !append(burst, used);
+      if (held_) break;
+    }
+    return burst.count > 0 ? ReadStatus::kPackets : ReadStatus::kEnd;
+  }
+
+ private:
+  // The next packet into header_ and data_; false at the end. Damage ends the burst first, and is said with the next
+  // one.
+  Result<bool> next_packet(const FileBurst& burst) {
+    const int status = failed_ ? PCAP_ERROR : pcap_next_ex(pcap_.get(), &header_, &data_);
+    if (status == 1) {
+      packets_++;
+      return true;
+    }
+    if (status == PCAP_ERROR_BREAK) return false;
+    failed_ = true;
+    if (burst.count > 0) return false;
+    return fail("pcap:{}: after packet {}: {}", interface_.name, packets_, pcap_geterr(pcap_.get()));
+  }
+
+  // False when the burst has no room left: the packet waits in libpcap's buffer for the next burst.
+  bool append(FileBurst& burst, size_t& used) {
+    const size_t length = header_->caplen;
+    if (burst.arena.size() - used < length) {
+      if (burst.count > 0) return false;
+      burst.arena.resize(length);
+    }
+    uint8_t* bytes = burst.arena.data() + used;
+    std::memcpy(bytes, data_, length);
+    used += length;
+    burst.append(bytes, header_->caplen, header_->len, timestamp_ns(header_->ts));
+    return true;
+  }
+
+  ByteInput input_;
+  std::unique_ptr<pcap_t, PcapCloser> pcap_;
+  pcap_pkthdr* header_ = nullptr;
+  const u_char* data_ = nullptr;
+  bool held_ = false;  // header_ and data_ are a packet that no burst has taken yet
+  bool failed_ = false;
+  uint64_t packets_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<CaptureFile>> open_with_libpcap(ByteInput input) {
+  auto file = std::make_unique<LibpcapFile>(std::move(input));
+  if (auto opened = file->open(); !opened) return pass_on(opened);
+  return file;
+}
+
+Result<std::unique_ptr<CaptureFile>> open_capture_file(const std::string& path) {
+  auto input = ByteInput::open(path);
+  if (!input) return pass_on(input);
+  auto classic = open_classic_pcap(*input);
+  if (!classic || *classic) return classic;
+  return open_with_libpcap(std::move(*input));
+}
+
+}  // namespace gatetape

@@ -1,0 +1,135 @@
+#include "expression/endpoint_test.h"
+
+#include <charconv>
+#include <span>
+#include <vector>
+
+namespace gatetape {
+
+namespace {
+
+using Side = EndpointTest::Side;
+
+std::vector<std::string_view> words_of(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\n\r";
+  std::vector<std::string_view> words;
+  for (size_t begin = text.find_first_not_of(kSpace); begin != std::string_view::npos;) {
+    const size_t end = std::min(text.find_first_of(kSpace, begin), text.size());
+    words.push_back(text.substr(begin, end - begin));
+    begin = text.find_first_not_of(kSpace, end);
+  }
+  return words;
+}
+
+// Decimal without leading zeros: libpcap reads 0x50 and 0120 as hexadecimal and octal.
+std::optional<uint16_t> parse_port(std::string_view text) {
+  uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (text.size() > 1 && text[0] == '0') return std::nullopt;
+  return port;
+}
+
+bool parse_port_range(std::string_view text, EndpointTest& test) {
+  const size_t dash = text.find('-');
+  if (dash == std::string_view::npos) return false;
+  test.port_low = parse_port(text.substr(0, dash));
+  test.port_high = parse_port(text.substr(dash + 1));
+  if (!test.port_low || !test.port_high) return false;
+  if (*test.port_low > *test.port_high) std::swap(test.port_low, test.port_high);
+  return true;
+}
+
+// Protocol words, alone or before the rest.
+bool parse_protocol(std::string_view word, EndpointTest& test) {
+  if (word == "ip" || word == "icmp") test.ip_version = 4;
+  if (word == "ip6" || word == "icmp6") test.ip_version = 6;
+  if (word == "ip" || word == "ip6") return true;
+  if (word == "tcp") test.protocol = kProtocolTcp;
+  if (word == "udp") test.protocol = kProtocolUdp;
+  if (word == "sctp") test.protocol = kProtocolSctp;
+  if (word == "icmp") test.protocol = kProtocolIcmp;
+  if (word == "icmp6") test.protocol = kProtocolIcmpv6;
+  return test.protocol.has_value();
+}
+
+// "src", "dst", "src or dst", "src and dst" at the front of `words`; takes them away.
+Side take_side(std::span<const std::string_view>& words) {
+  const auto is_side = [](std::string_view word) { return word == "src" || word == "dst"; };
+  if (words.empty() || !is_side(words[0])) return Side::kEither;
+  const Side single = words[0] == "src" ? Side::kSource : Side::kDestination;
+  if (words.size() >= 3 && is_side(words[2]) && words[0] != words[2]) {
+    const bool both = words[1] == "and" || words[1] == "&&";
+    if (both || words[1] == "or" || words[1] == "||") {
+      words = words.subspan(3);
+      return both ? Side::kBoth : Side::kEither;
+    }
+  }
+  words = words.subspan(1);
+  return single;
+}
+
+bool parse_address(std::string_view type, std::string_view text, EndpointTest& test) {
+  const bool has_length = text.find('/') != std::string_view::npos;
+  // "net 10" and "net 10.1.0.0" leave the length to libpcap's rules; "host 10.0.0.0/8" is an error to it.
+  if ((type == "net" && !has_length) || (type == "host" && has_length)) return false;
+  const Result<IpPrefix> prefix = IpPrefix::parse(text);
+  if (!prefix) return false;
+  test.prefix = *prefix;
+  return true;
+}
+
+}  // namespace
+
+bool EndpointTest::matches(const Endpoints& endpoints) const {
+  if (protocol && endpoints.protocol != *protocol) return false;
+  if (ip_version != 0 && endpoints.source.is_v4() != (ip_version == 4)) return false;
+  if (port_low && endpoints.protocol != kProtocolTcp && endpoints.protocol != kProtocolUdp &&
+      endpoints.protocol != kProtocolSctp) {
+    return false;
+  }
+  const auto holds = [&](const IpAddress& address, uint16_t port) {
+    return (!prefix || prefix->contains(address)) && (!port_low || (port >= *port_low && port <= *port_high));
+  };
+  const bool source = holds(endpoints.source, endpoints.source_port);
+  const bool destination = holds(endpoints.destination, endpoints.destination_port);
+  switch (side) {
+    case Side::kEither:
+      return source || destination;
+    case Side::kSource:
+      return source;
+    case Side::kDestination:
+      return destination;
+    case Side::kBoth:
+      return source && destination;
+  }
+  return false;
+}
+
+std::optional<EndpointTest> parse_endpoint_test(std::string_view primitive) {
+  const std::vector<std::string_view> all = words_of(primitive);
+  std::span<const std::string_view> words(all);
+  EndpointTest test;
+  if (!words.empty() && parse_protocol(words[0], test)) {
+    words = words.subspan(1);
+    if (words.empty()) return test;
+  }
+  const bool sided = !words.empty() && (words[0] == "src" || words[0] == "dst");
+  test.side = take_side(words);
+  const bool transport = test.protocol && *test.protocol != kProtocolIcmp && *test.protocol != kProtocolIcmpv6;
+  if (words.size() == 1 && sided && !test.protocol) {
+    if (parse_address("", words[0], test)) return test;
+  }
+  if (words.size() != 2) return std::nullopt;
+  if (words[0] == "port" && (transport || (!test.protocol && test.ip_version == 0))) {
+    test.port_low = test.port_high = parse_port(words[1]);
+    if (test.port_low) return test;
+  } else if (words[0] == "portrange" && (transport || (!test.protocol && test.ip_version == 0))) {
+    if (parse_port_range(words[1], test)) return test;
+  } else if ((words[0] == "host" || words[0] == "net") && !test.protocol) {
+    if (parse_address(words[0], words[1], test)) return test;
+  }
+  return std::nullopt;
+}
+
+}  // namespace gatetape

@@ -1,0 +1,33 @@
+// The part of libpcap's language that speaks of who talks to whom: host, net, port, protocol. The index and the records
+// know nothing else of a packet. Pure functions, any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "packet/flow_key.h"
+#include "packet/ip_address.h"
+
+namespace gatetape {
+
+// One primitive; what is set must hold together.
+struct EndpointTest {
+  enum class Side : uint8_t { kEither, kSource, kDestination, kBoth };
+  Side side = Side::kEither;
+  std::optional<IpPrefix> prefix;
+  std::optional<uint16_t> port_low, port_high;  // both or none; TCP, UDP and SCTP have ports
+  std::optional<uint8_t> protocol;
+  uint8_t ip_version = 0;  // 4, 6, or 0: either
+
+  bool matches(const Endpoints& endpoints) const;
+};
+
+// Understands, with single spaces or more between:
+//   [ip|ip6] [src|dst|src or dst|src and dst] host ADDRESS | net ADDRESS/LENGTH
+//   [tcp|udp|sctp] [src|dst|...] port N | portrange N-N
+//   ip | ip6 | tcp | udp | sctp | icmp | icmp6
+// where `host` may be left out after src or dst. Nothing for all else, which may well be something to libpcap.
+std::optional<EndpointTest> parse_endpoint_test(std::string_view primitive);
+
+}  // namespace gatetape

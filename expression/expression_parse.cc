@@ -1,0 +1,361 @@
+#include "expression/expression_parse.h"
+
+#include <charconv>
+#include <optional>
+
+#include "expression/expression_lexer.h"
+
+namespace gatetape {
+
+namespace {
+
+using Kind = ExpressionNode::Kind;
+using Token = ExpressionToken::Kind;
+
+enum class ValueType : uint8_t { kNumber, kPrefix, kText, kUnsupported };
+
+struct Vocabulary {
+  std::string_view word;
+  OwnName name;
+  ValueType type;
+  uint64_t number_max;
+};
+
+constexpr Vocabulary kVocabulary[] = {
+    {"any.host", OwnName::kAnyHost, ValueType::kPrefix, 0},
+    {"any.port", OwnName::kAnyPort, ValueType::kNumber, 65535},
+    {"vlan.id", OwnName::kVlanId, ValueType::kNumber, 4095},
+    {"flow_id", OwnName::kFlowId, ValueType::kNumber, UINT64_MAX},
+    {"community_id", OwnName::kCommunityId, ValueType::kText, 0},
+    {"sid", OwnName::kSid, ValueType::kNumber, UINT32_MAX},
+    {"http.host", OwnName::kHttpHost, ValueType::kText, 0},
+    {"http.status", OwnName::kHttpStatus, ValueType::kNumber, 999},
+    {"http.uri", OwnName::kHttpUri, ValueType::kText, 0},
+    {"http.method", OwnName::kHttpMethod, ValueType::kText, 0},
+    {"inner.host", OwnName::kAnyHost, ValueType::kUnsupported, 0},
+    {"tunnel.id", OwnName::kAnyHost, ValueType::kUnsupported, 0},
+    {"tls.sni", OwnName::kAnyHost, ValueType::kUnsupported, 0},
+};
+
+const Vocabulary* find_own(std::string_view word) {
+  for (const Vocabulary& entry : kVocabulary) {
+    if (entry.word == word) return &entry;
+  }
+  return nullptr;
+}
+
+std::optional<Comparison> comparison_of(std::string_view text) {
+  if (text == "==" || text == "=") return Comparison::kEqual;
+  if (text == "!=") return Comparison::kNotEqual;
+  if (text == "<") return Comparison::kLess;
+  if (text == "<=") return Comparison::kLessEqual;
+  if (text == ">") return Comparison::kGreater;
+  if (text == ">=") return Comparison::kGreaterEqual;
+  if (text == "contains") return Comparison::kContains;
+  return std::nullopt;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+template <class Ordered>
+bool compare(Comparison comparison, const Ordered& left, const Ordered& right) {
+  switch (comparison) {
+    case Comparison::kEqual:
+      return left == right;
+    case Comparison::kNotEqual:
+      return left != right;
+    case Comparison::kLess:
+      return left < right;
+    case Comparison::kLessEqual:
+      return left <= right;
+    case Comparison::kGreater:
+      return left > right;
+    case Comparison::kGreaterEqual:
+      return left >= right;
+    case Comparison::kContains:
+      return false;
+  }
+  return false;
+}
+
+// A dotted word that is compared with something can only be a misspelt name of ours: libpcap would ask the DNS for it.
+bool is_unknown_name(std::string_view text, const ExpressionToken& word) {
+  if (word.kind != Token::kWord || word.text.find('.') == std::string_view::npos) return false;
+  if (std::isalpha(static_cast<unsigned char>(word.text[0])) == 0) return false;
+  const ExpressionToken second = ExpressionLexer(text, word.end).next();
+  return second.kind == Token::kString || comparison_of(second.text).has_value();
+}
+
+class Parser {
+ public:
+  explicit Parser(std::string_view text) : lexer_(text) {}
+
+  Result<ExpressionNode> whole() {
+    Result<ExpressionNode> node = chain();
+    if (!node) return node;
+    const ExpressionToken rest = lexer_.peek();
+    if (rest.kind == Token::kClose) return error(rest.begin, "this ) closes nothing");
+    if (rest.kind != Token::kEnd) return error(rest.begin, "expected 'and' or 'or' before '{}'", rest.text);
+    return node;
+  }
+
+ private:
+  template <class... Args>
+  tl::unexpected<Error> error(size_t at, fmt::format_string<Args...> format, Args&&... args) {
+    return fail("column {}: {}", at + 1, fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  // unary (and|or unary)*, from left to right. A run of the same operator is one node.
+  Result<ExpressionNode> chain() {
+    Result<ExpressionNode> left = unary();
+    while (left) {
+      const ExpressionToken token = lexer_.peek();
+      if (token.kind != Token::kAnd && token.kind != Token::kOr) break;
+      lexer_.next();
+      Result<ExpressionNode> right = unary();
+      if (!right) return right;
+      const Kind kind = token.kind == Token::kAnd ? Kind::kAnd : Kind::kOr;
+      if (left->kind == kind && !left->parenthesised) {
+        append(*left, std::move(*right));
+      } else {
+        if (++alternations_ > kExpressionDepthMax) return error(token.begin, "too many changes between 'and' and 'or'");
+        ExpressionNode parent;
+        parent.kind = kind;
+        parent.begin = left->begin;
+        append(parent, std::move(*left));
+        append(parent, std::move(*right));
+        left = std::move(parent);
+      }
+    }
+    return left;
+  }
+
+  static void append(ExpressionNode& parent, ExpressionNode child) {
+    parent.end = child.end;
+    parent.has_own |= child.has_own;
+    parent.children.push_back(std::move(child));
+  }
+
+  Result<ExpressionNode> unary() {
+    const ExpressionToken token = lexer_.peek();
+    if (++depth_ > kExpressionDepthMax) return error(token.begin, "nested too deeply");
+    Result<ExpressionNode> node = token.kind == Token::kNot ? negation() : primary();
+    --depth_;
+    return node;
+  }
+
+  Result<ExpressionNode> negation() {
+    const size_t begin = lexer_.next().begin;
+    Result<ExpressionNode> child = unary();
+    if (!child) return child;
+    ExpressionNode node;
+    node.kind = Kind::kNot;
+    node.begin = begin;
+    append(node, std::move(*child));
+    return node;
+  }
+
+  Result<ExpressionNode> primary() {
+    const ExpressionToken token = lexer_.peek();
+    switch (token.kind) {
+      case Token::kEnd:
+        return error(token.begin, "the expression ends where a term should follow");
+      case Token::kAnd:
+      case Token::kOr:
+      case Token::kClose:
+      case Token::kString:
+        return error(token.begin, "expected a term before '{}'", token.text);
+      case Token::kOpen:
+        return starts_arithmetic() ? atom() : group();
+      default:
+        return find_own(token.text) != nullptr ? own_term() : atom();
+    }
+  }
+
+  // "(tcp[13] & 2) != 0" begins as a group does; what follows the closing parenthesis tells them apart.
+  bool starts_arithmetic() const {
+    ExpressionLexer ahead = lexer_;
+    int open = 0;
+    for (ExpressionToken token = ahead.next(); token.kind != Token::kEnd; token = ahead.next()) {
+      if (token.kind == Token::kOpen) ++open;
+      if (token.kind == Token::kClose && --open == 0) return ahead.peek().kind == Token::kOperator;
+    }
+    return false;
+  }
+
+  Result<ExpressionNode> group() {
+    const size_t begin = lexer_.next().begin;
+    Result<ExpressionNode> node = chain();
+    if (!node) return node;
+    const ExpressionToken close = lexer_.next();
+    if (close.kind == Token::kEnd) return error(begin, "this ( is not closed");
+    if (close.kind != Token::kClose) return error(close.begin, "expected 'and', 'or' or ) before '{}'", close.text);
+    node->begin = begin;
+    node->end = close.end;
+    node->parenthesised = true;
+    return node;
+  }
+
+  // Everything up to the next boolean operator: one primitive of libpcap's, parentheses and brackets inside included.
+  Result<ExpressionNode> atom() {
+    const ExpressionToken first = lexer_.peek();
+    ExpressionNode node;
+    node.begin = first.begin;
+    std::vector<size_t> open;
+    bool direction = false;  // the word before was src or dst: "src or dst port 80" is one primitive
+    for (ExpressionToken token = lexer_.peek(); token.kind != Token::kEnd; token = lexer_.peek()) {
+      const bool boolean = token.kind == Token::kAnd || token.kind == Token::kOr;
+      if (boolean && open.empty() && !(direction && next_is_direction())) break;
+      if (token.kind == Token::kClose && open.empty()) break;
+      if (find_own(token.text) != nullptr) return misplaced_own(token, node.begin);
+      if (is_unknown_name(lexer_.text(), token)) return error(token.begin, "unknown name '{}'", token.text);
+      if (token.kind == Token::kOpen) open.push_back(token.begin);
+      if (token.kind == Token::kClose) open.pop_back();
+      direction = token.text == "src" || token.text == "dst";
+      node.end = lexer_.next().end;
+    }
+    if (!open.empty()) return error(open.back(), "this ( is not closed");
+    inherit_qualifiers(node);
+    return node;
+  }
+
+  bool next_is_direction() const {
+    ExpressionLexer ahead = lexer_;
+    ahead.next();
+    const ExpressionToken token = ahead.next();
+    return token.text == "src" || token.text == "dst";
+  }
+
+  tl::unexpected<Error> misplaced_own(const ExpressionToken& token, size_t atom_begin) {
+    const std::string_view before = lexer_.text().substr(atom_begin, token.begin - atom_begin);
+    return error(token.begin,
+                 "'{}' is a name of Gatetape's own and cannot stand inside '{}'; for a host called so write \\{}",
+                 token.text, before.substr(0, before.find_last_not_of(' ') + 1), token.text);
+  }
+
+  // libpcap: "port 80 or 443" is short for "port 80 or port 443".
+  // What is not so short is a word of libpcap's, after which nothing is inherited that we understand.
+  void inherit_qualifiers(ExpressionNode& node) {
+    const std::string_view text = lexer_.text().substr(node.begin, node.end - node.begin);
+    const size_t space = text.find_last_of(" \t\n");
+    node.endpoint_test = parse_endpoint_test(text);
+    if (space != std::string_view::npos) {
+      qualifiers_ = text.substr(0, space);
+    } else if (std::isalpha(static_cast<unsigned char>(text[0])) != 0) {
+      qualifiers_ = text;
+    } else if (!qualifiers_.empty()) {
+      node.inherited = qualifiers_;
+      node.endpoint_test = parse_endpoint_test(fmt::format("{} {}", qualifiers_, text));
+    }
+  }
+
+  Result<ExpressionNode> own_term() {
+    const ExpressionToken name = lexer_.next();
+    const Vocabulary& entry = *find_own(name.text);
+    qualifiers_ = {};
+    if (entry.type == ValueType::kUnsupported) return error(name.begin, "'{}' is not supported yet", name.text);
+    ExpressionNode node;
+    node.kind = Kind::kOwn;
+    node.has_own = true;
+    node.begin = name.begin;
+    node.own.name = entry.name;
+    const ExpressionToken token = lexer_.peek();
+    if (const auto comparison = comparison_of(token.text)) {
+      lexer_.next();
+      node.own.comparison = *comparison;
+      if (!allows(entry.type, *comparison))
+        return error(token.begin, "'{}' cannot be asked of {}", token.text, entry.word);
+    }
+    Result<void> read = value(entry, node.own);
+    if (!read) return pass_on(read);
+    node.end = lexer_.position();
+    return node;
+  }
+
+  static bool allows(ValueType type, Comparison comparison) {
+    if (comparison == Comparison::kEqual || comparison == Comparison::kNotEqual) return true;
+    return comparison == Comparison::kContains ? type == ValueType::kText : type == ValueType::kNumber;
+  }
+
+  Result<void> value(const Vocabulary& entry, OwnTerm& own) {
+    const size_t at = lexer_.peek().begin;
+    Result<std::string> read = lexer_.peek().kind == Token::kString ? quoted() : Result<std::string>(bare());
+    if (!read) return pass_on(read);
+    if (entry.type == ValueType::kText) {
+      if (read->empty()) return error(at, "{} needs a value, as in {} == \"...\"", entry.word, entry.word);
+      own.text = entry.name == OwnName::kHttpHost ? lower(*read) : *read;
+    } else if (entry.type == ValueType::kPrefix) {
+      Result<IpPrefix> prefix = IpPrefix::parse(*read);
+      if (!prefix) return error(at, "'{}' is neither an IP address nor a network such as 10.0.0.0/8", *read);
+      own.prefix = *prefix;
+    } else {
+      const auto [end, failed] = std::from_chars(read->data(), read->data() + read->size(), own.number);
+      if (failed != std::errc() || end != read->data() + read->size() || own.number > entry.number_max) {
+        return error(at, "'{}' is not a number from 0 to {} ({})", *read, entry.number_max, entry.word);
+      }
+    }
+    return {};
+  }
+
+  // Up to white space or a parenthesis: shells eat quotes.
+  std::string bare() {
+    const size_t begin = lexer_.peek().begin;
+    const size_t end = std::min(lexer_.text().find_first_of(" \t\n()", begin), lexer_.text().size());
+    lexer_.seek(end);
+    return std::string(lexer_.text().substr(begin, end - begin));
+  }
+
+  // "..." with \" and \\ for themselves.
+  Result<std::string> quoted() {
+    const ExpressionToken token = lexer_.next();
+    std::string out;
+    size_t i = 1;
+    for (; i < token.text.size() && token.text[i] != '"'; ++i) {
+      if (token.text[i] == '\\' && i + 1 < token.text.size()) ++i;
+      out.push_back(token.text[i]);
+    }
+    if (i >= token.text.size()) return error(token.begin, "this string is not closed");
+    return out;
+  }
+
+  ExpressionLexer lexer_;
+  std::string_view qualifiers_;  // of the atom before, for one that has none
+  int depth_ = 0;
+  int alternations_ = 0;  // each is a level of the tree, too
+};
+
+}  // namespace
+
+const char* to_string(OwnName name) {
+  for (const Vocabulary& entry : kVocabulary) {
+    if (entry.name == name && entry.type != ValueType::kUnsupported) return entry.word.data();
+  }
+  return "?";
+}
+
+bool OwnTerm::holds(uint64_t value) const {
+  return compare(comparison, value, number);
+}
+
+bool OwnTerm::holds(std::string_view value) const {
+  if (comparison == Comparison::kContains) return value.find(text) != std::string_view::npos;
+  return compare(comparison, value, std::string_view(text));
+}
+
+Result<ExpressionNode> parse_expression(std::string_view text) {
+  return Parser(text).whole();
+}
+
+bool mentions_own_names(std::string_view text) {
+  ExpressionLexer lexer(text);
+  for (ExpressionToken token = lexer.next(); token.kind != Token::kEnd; token = lexer.next()) {
+    if (find_own(token.text) != nullptr || is_unknown_name(text, token)) return true;
+  }
+  return false;
+}
+
+}  // namespace gatetape

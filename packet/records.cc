@@ -1,0 +1,261 @@
+#include "packet/records.h"
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+namespace gatetape {
+namespace {
+
+constexpr size_t kStringBytesMax = 64 * 1024;
+
+// One list of fields per record serves writing and reading alike: `each` is called with every field in order.
+template <class R, class F>
+void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, HttpRecord> {
+  each(r.flow_id), each(r.transaction_id), each(r.endpoints), each(r.vlan_id), each(r.timestamp_ns);
+  each(r.response_timestamp_ns), each(r.request_ordinal), each(r.response_ordinal), each(r.method), each(r.uri);
+  each(r.protocol), each(r.host), each(r.user_agent), each(r.referer), each(r.request_content_type);
+  each(r.response_content_type), each(r.status), each(r.request_body_length), each(r.response_body_length);
+  each(r.anomalies), each(r.complete);
+}
+template <class R, class F>
+void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, FlowRecord> {
+  each(r.flow_id), each(r.endpoints), each(r.vlan_id), each(r.first_timestamp_ns), each(r.last_timestamp_ns);
+  each(r.first_ordinal), each(r.last_ordinal), each(r.packets), each(r.bytes), each(r.gap_bytes);
+  each(r.http_transactions), each(r.alerts), each(r.tcp_flags), each(r.end), each(r.app_protocol);
+}
+template <class R, class F>
+void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, AlertRecord> {
+  each(r.flow_id), each(r.timestamp_ns), each(r.ordinal), each(r.endpoints), each(r.vlan_id), each(r.gid), each(r.sid);
+  each(r.rev), each(r.severity), each(r.direction), each(r.action), each(r.signature), each(r.category);
+  each(r.metadata), each(r.has_transaction), each(r.transaction_id), each(r.method), each(r.uri), each(r.host);
+  each(r.protocol), each(r.status);
+}
+template <class R, class F>
+void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, AccountRecord> {
+  each(r.timestamp_ns), each(r.run_started_ns), each(r.worker), each(r.worker_account), each(r.port_account);
+}
+template <class R, class F>
+void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, EventRecord> {
+  each(r.timestamp_ns), each(r.name), each(r.detail);
+}
+
+class Writer {
+ public:
+  explicit Writer(std::vector<uint8_t>& out) : out_(out) {}
+
+  void operator()(std::string_view s) {
+    const auto length = static_cast<uint32_t>(std::min(s.size(), kStringBytesMax));
+    raw(&length, sizeof length);
+    raw(s.data(), length);
+  }
+  void operator()(const Endpoints& e) {
+    raw(e.source.bytes.data(), 16);
+    raw(e.destination.bytes.data(), 16);
+    raw(&e.source_port, 2);
+    raw(&e.destination_port, 2);
+    raw(&e.protocol, 1);
+  }
+  // Accounts grow: u16 number of 64-bit words, then the words.
+  void operator()(const WorkerAccount& account) { words(account); }
+  void operator()(const PortAccount& account) { words(account); }
+  // Integers, enums, booleans and arrays of integers: little-endian, as x86 holds them.
+  template <class T>
+  requires std::is_trivially_copyable_v<T>
+  void operator()(const T& value) {
+    static_assert(std::has_unique_object_representations_v<T>);
+    raw(&value, sizeof value);
+  }
+
+ private:
+  template <class Account>
+  void words(const Account& account) {
+    static_assert(sizeof account % sizeof(uint64_t) == 0);
+    const auto count = static_cast<uint16_t>(sizeof account / sizeof(uint64_t));
+    raw(&count, sizeof count);
+    raw(&account, sizeof account);
+  }
+  void raw(const void* data, size_t size) {
+    const auto* bytes = static_cast<const uint8_t*>(data);
+    out_.insert(out_.end(), bytes, bytes + size);
+  }
+  std::vector<uint8_t>& out_;
+};
+
+class Reader {
+ public:
+  explicit Reader(std::span<const uint8_t> in) : in_(in) {}
+  bool ok() const { return ok_; }
+
+  void operator()(std::string_view& s) {
+    uint32_t length = 0;
+    raw(&length, sizeof length);
+    if (length > in_.size()) ok_ = false;
+    if (!ok_) return;
+    s = {reinterpret_cast<const char*>(in_.data()), length};
+    in_ = in_.subspan(length);
+  }
+  void operator()(Endpoints& e) {
+    raw(e.source.bytes.data(), 16);
+    raw(e.destination.bytes.data(), 16);
+    raw(&e.source_port, 2);
+    raw(&e.destination_port, 2);
+    raw(&e.protocol, 1);
+  }
+  void operator()(bool& value) {
+    uint8_t byte = 0;
+    raw(&byte, 1);
+    value = byte != 0;
+  }
+  void operator()(WorkerAccount& account) { words(account); }
+  void operator()(PortAccount& account) { words(account); }
+  void operator()(Direction& value) { enumerated(value, Direction::kToClient); }
+  void operator()(FlowEnd& value) { enumerated(value, FlowEnd::kShutdown); }
+  void operator()(AppProtocol& value) { enumerated(value, AppProtocol::kOther); }
+  template <class T>
+  requires std::is_trivially_copyable_v<T>
+  void operator()(T& value) { raw(&value, sizeof value); }
+
+ private:
+  // A newer writer's value that this reader has no name for becomes the last one, "other".
+  template <class T>
+  void enumerated(T& value, T last) {
+    uint8_t byte = 0;
+    raw(&byte, 1);
+    value = static_cast<T>(std::min(byte, static_cast<uint8_t>(last)));
+  }
+  // Words that an older writer did not know stay zero; those that this reader does not know are skipped.
+  template <class Account>
+  void words(Account& account) {
+    uint16_t count = 0;
+    raw(&count, sizeof count);
+    const size_t stored = count * sizeof(uint64_t);
+    if (stored > in_.size()) ok_ = false;
+    if (!ok_) return;
+    std::memcpy(static_cast<void*>(&account), in_.data(), std::min(stored, sizeof account));
+    in_ = in_.subspan(stored);
+  }
+  void raw(void* out, size_t size) {
+    if (size > in_.size()) ok_ = false;
+    if (!ok_) return;
+    std::memcpy(out, in_.data(), size);
+    in_ = in_.subspan(size);
+  }
+  std::span<const uint8_t> in_;
+  bool ok_ = true;
+};
+
+template <size_t type = 0>
+bool read_record(size_t wanted, std::span<const uint8_t> in, Record& record) {
+  if constexpr (type < std::variant_size_v<Record>) {
+    if (wanted != type) return read_record<type + 1>(wanted, in, record);
+    Reader reader(in);
+    fields(record.emplace<type>(), reader);
+    return reader.ok();
+  }
+  return false;
+}
+
+}  // namespace
+
+const char* to_string(FlowEnd end) {
+  switch (end) {
+    case FlowEnd::kClosed:
+      return "closed";
+    case FlowEnd::kReset:
+      return "reset";
+    case FlowEnd::kTimeout:
+      return "timeout";
+    case FlowEnd::kEvicted:
+      return "evicted";
+    case FlowEnd::kShutdown:
+      return "shutdown";
+  }
+  return "unknown";
+}
+
+const char* to_string(AppProtocol protocol) {
+  switch (protocol) {
+    case AppProtocol::kUnknown:
+      return "unknown";
+    case AppProtocol::kHttp1:
+      return "http";
+    case AppProtocol::kHttp2:
+      return "http2";
+    case AppProtocol::kTls:
+      return "tls";
+    case AppProtocol::kDns:
+      return "dns";
+    case AppProtocol::kSsh:
+      return "ssh";
+    case AppProtocol::kSmtp:
+      return "smtp";
+    case AppProtocol::kFtp:
+      return "ftp";
+    case AppProtocol::kOther:
+      return "failed";
+  }
+  return "unknown";
+}
+
+void RecordBatch::append(const Record& record) {
+  const size_t start = bytes_.size();
+  bytes_.resize(start + 5);
+  bytes_[start + 4] = static_cast<uint8_t>(record.index());
+  Writer writer(bytes_);
+  std::visit([&](const auto& r) { fields(r, writer); }, record);
+  const auto length = static_cast<uint32_t>(bytes_.size() - start - 4);
+  std::memcpy(bytes_.data() + start, &length, sizeof length);
+  ++count_;
+}
+
+void RecordBatch::clear() {
+  bytes_.clear();
+  count_ = 0;
+}
+
+namespace {
+
+constexpr size_t kRecordHeadBytes = 4 + 1;  // length and type
+
+// visit(type, bytes of the record, position) until it returns false, which says that the record is malformed.
+template <class Visit>
+Result<void> walk_records(std::span<const uint8_t> bytes, Visit&& visit) {
+  for (size_t position = 0; position < bytes.size();) {
+    uint32_t length = 0;
+    if (bytes.size() - position < kRecordHeadBytes) return fail("record at byte {} is cut short", position);
+    std::memcpy(&length, bytes.data() + position, sizeof length);
+    if (length == 0 || length > bytes.size() - position - 4) {
+      return fail("record at byte {} has an impossible length, {}", position, length);
+    }
+    const uint8_t type = bytes[position + 4];
+    if (!visit(type, bytes.subspan(position, 4 + size_t{length}))) {
+      return fail("record at byte {} (type {}) is malformed", position, type);
+    }
+    position += 4 + size_t{length};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> for_each_record(std::span<const uint8_t> bytes, const std::function<void(const Record&)>& visit,
+                             RecordTypes types) {
+  Record record;
+  return walk_records(bytes, [&](uint8_t type, std::span<const uint8_t> raw) {
+    if (type >= std::variant_size_v<Record> || (types >> type & 1) == 0) return true;
+    if (!read_record(type, raw.subspan(kRecordHeadBytes), record)) return false;
+    visit(record);
+    return true;
+  });
+}
+
+Result<void> for_each_raw_record(std::span<const uint8_t> bytes,
+                                 const std::function<void(uint8_t type, std::span<const uint8_t> record)>& visit) {
+  return walk_records(bytes, [&](uint8_t type, std::span<const uint8_t> raw) {
+    visit(type, raw);
+    return true;
+  });
+}
+
+}  // namespace gatetape

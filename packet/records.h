@@ -1,0 +1,150 @@
+// What Gatetape says about traffic: one record for an HTTP transaction, a flow, an alert, and what was lost. Workers
+// append them to a RecordBatch (bytes, no strings built); a thread off the packet path turns batches into EVE JSON and
+// writes them into the store beside the packets.
+//
+// The views inside a record live as long as what they were made from: the transaction and rule while a worker appends,
+// the batch while a reader iterates.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/result.h"
+#include "packet/account.h"
+#include "packet/flow_key.h"
+
+namespace gatetape {
+
+struct HttpRecord {
+  uint64_t flow_id = 0;
+  uint64_t transaction_id = 0;
+  Endpoints endpoints;  // client to server
+  uint16_t vlan_id[2] = {0, 0};
+  int64_t timestamp_ns = 0;           // of the request head
+  int64_t response_timestamp_ns = 0;  // of the response head, 0: none
+  uint64_t request_ordinal = 0;
+  uint64_t response_ordinal = 0;
+  std::string_view method, uri, protocol, host, user_agent, referer, request_content_type, response_content_type;
+  uint16_t status = 0;
+  uint64_t request_body_length = 0;
+  uint64_t response_body_length = 0;
+  uint32_t anomalies = 0;  // HttpAnomaly
+  bool complete = false;
+};
+
+enum class FlowEnd : uint8_t { kClosed, kReset, kTimeout, kEvicted, kShutdown };
+const char* to_string(FlowEnd end);
+
+enum class AppProtocol : uint8_t { kUnknown, kHttp1, kHttp2, kTls, kDns, kSsh, kSmtp, kFtp, kOther };
+inline bool is_encrypted(AppProtocol protocol) {
+  return protocol == AppProtocol::kTls || protocol == AppProtocol::kSsh;
+}
+const char* to_string(AppProtocol protocol);  // EVE names: "http", "http2", "tls" ...
+
+struct FlowRecord {
+  uint64_t flow_id = 0;
+  Endpoints endpoints;  // client (who was seen to open it, else the first sender) to server
+  uint16_t vlan_id[2] = {0, 0};
+  int64_t first_timestamp_ns = 0;
+  int64_t last_timestamp_ns = 0;
+  uint64_t first_ordinal = 0;
+  uint64_t last_ordinal = 0;
+  uint64_t packets[2] = {0, 0};    // by Direction
+  uint64_t bytes[2] = {0, 0};      // frame bytes on the wire
+  uint64_t gap_bytes[2] = {0, 0};  // acknowledged by the receiver, never seen here
+  uint64_t http_transactions = 0;
+  uint32_t alerts = 0;
+  uint8_t tcp_flags[2] = {0, 0};  // all flags seen
+  FlowEnd end = FlowEnd::kShutdown;
+  AppProtocol app_protocol = AppProtocol::kUnknown;
+};
+
+struct AlertRecord {
+  uint64_t flow_id = 0;
+  int64_t timestamp_ns = 0;
+  uint64_t ordinal = 0;  // the packet at which the match was complete
+  Endpoints endpoints;   // of that packet
+  uint16_t vlan_id[2] = {0, 0};
+  uint32_t gid = 1, sid = 0, rev = 0;
+  uint8_t severity = 3;  // Suricata's priority
+  Direction direction = Direction::kToServer;
+  std::string_view action;     // "allowed" or "blocked", EVE's word
+  std::string_view signature;  // msg
+  std::string_view category;   // classtype's description
+  std::string_view metadata;   // as written in the rule
+  bool has_transaction = false;
+  uint64_t transaction_id = 0;
+  std::string_view method, uri, host, protocol;  // of the transaction, when there is one
+  uint16_t status = 0;
+};
+
+// The account of a worker, each second and at the end, on the packets' own clock: wall time for a network port, packet
+// time for a file.
+struct AccountRecord {
+  int64_t timestamp_ns = 0;    // until when it counts
+  int64_t run_started_ns = 0;  // wall time; tells runs apart, whose totals begin again at zero
+  uint16_t worker = 0;
+  WorkerAccount worker_account;  // totals since start, not differences
+  PortAccount port_account;      // ports: all of them, in worker 0's records only; files: what this worker took of them
+};
+
+// Name of the first event of each run.
+inline constexpr std::string_view kEventCaptureStarted = "capture.started";
+
+// A thing that happened to the sensor itself: a degradation step, a vanished interface, eviction.
+struct EventRecord {
+  int64_t timestamp_ns = 0;
+  std::string_view name;  // "overload.uncompressed", "disk.evicted" ...
+  std::string_view detail;
+};
+
+using Record = std::variant<HttpRecord, FlowRecord, AlertRecord, AccountRecord, EventRecord>;
+
+// A set of types of records: bit n stands for the type with index n in Record.
+using RecordTypes = uint32_t;
+inline constexpr RecordTypes kAllRecordTypes = ~RecordTypes{0};
+
+// record_types<FlowRecord, AlertRecord>()
+template <class... Types>
+constexpr RecordTypes record_types() {
+  return ((RecordTypes{1} << Record(Types()).index()) | ...);
+}
+
+// Records one after another in one buffer: u32 length (little-endian, of what follows), u8 type (index in Record), then
+// the fields in the order declared above, integers little-endian, strings as u32 length and bytes. The same bytes go
+// into the store (storage/FORMAT.md).
+class RecordBatch {
+ public:
+  void append(const Record& record);
+  size_t size_bytes() const { return bytes_.size(); }
+  size_t count() const { return count_; }
+  bool empty() const { return bytes_.empty(); }
+  void clear();
+  std::span<const uint8_t> bytes() const { return bytes_; }
+
+ private:
+  std::vector<uint8_t> bytes_;
+  size_t count_ = 0;
+};
+
+// Calls `visit` for each record of these types in `bytes`; fails at the first malformed one, after having visited those
+// before it. Strings longer than 64 KiB were cut when appended. Unknown types are skipped (a newer writer's).
+Result<void> for_each_record(std::span<const uint8_t> bytes, const std::function<void(const Record&)>& visit,
+                             RecordTypes types = kAllRecordTypes);
+// The same without looking into them: `visit` gets a record's type and all its bytes, length included.
+Result<void> for_each_raw_record(std::span<const uint8_t> bytes,
+                                 const std::function<void(uint8_t type, std::span<const uint8_t> record)>& visit);
+
+// Takes finished batches off a worker's hands: EVE output, the store. Called on the records thread, one batch at a
+// time.
+class RecordSink {
+ public:
+  virtual ~RecordSink() = default;
+  virtual Result<void> write(const RecordBatch& batch) = 0;
+};
+
+}  // namespace gatetape

@@ -1,0 +1,275 @@
+#include "rules/engine/buffers.h"
+
+#include <strings.h>
+#include <algorithm>
+#include <cctype>
+
+#include "rules/engine/content_inspection.h"
+
+namespace gatetape {
+namespace {
+
+// Heads with more fields than this are not searched for repeated names, which costs the square of their number.
+constexpr size_t kJoinedFieldsMax = 128;
+
+bool same_name(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+bool repeats_earlier(const std::vector<HttpField>& fields, size_t i) {
+  if (fields.size() > kJoinedFieldsMax) return false;
+  return std::any_of(fields.begin(), fields.begin() + static_cast<ptrdiff_t>(i),
+                     [&](const HttpField& f) { return same_name(f.name, fields[i].name); });
+}
+
+void append_joined_value(const std::vector<HttpField>& fields, size_t i, std::string& out) {
+  out.append(fields[i].value);
+  if (fields.size() > kJoinedFieldsMax || same_name(fields[i].name, "content-length")) return;
+  for (size_t j = i + 1; j < fields.size(); ++j) {
+    if (same_name(fields[j].name, fields[i].name)) out.append(", ").append(fields[j].value);
+  }
+}
+
+}  // namespace
+
+void HttpBuffers::begin(const HttpTransaction& transaction, Direction direction, std::span<const uint8_t> body) {
+  transaction_ = &transaction;
+  direction_ = direction;
+  body_ = body;
+  for (View& view : views_) view.built = view.present = false;
+  fields_[0].built = fields_[1].built = false;
+}
+
+const HttpHead& HttpBuffers::head_of(Buffer buffer) const {
+  const BufferDirections directions = buffer_directions(buffer);
+  const bool response = directions == kInBoth ? direction_ == Direction::kToClient : directions == kInResponse;
+  return response ? transaction_->response : transaction_->request;
+}
+
+const HttpBuffers::View& HttpBuffers::get(Buffer buffer) {
+  View& view = views_[static_cast<size_t>(buffer)];
+  if (!view.built) {
+    view.built = true;
+    build(buffer, view);
+  }
+  return view;
+}
+
+void HttpBuffers::set(View& view, std::string_view value) {
+  view.present = true;
+  view.bytes = bytes_of(value);
+}
+
+void HttpBuffers::set_if_any(View& view, std::string_view value) {
+  if (!value.empty()) set(view, value);
+}
+
+void HttpBuffers::build(Buffer buffer, View& view) {
+  const HttpHead& head = head_of(buffer);
+  std::string& text = text_[static_cast<size_t>(buffer)];
+  switch (buffer) {
+    case Buffer::kPayload:
+      return set_if_any(view, head.bytes);
+    case Buffer::kHttpMethod:
+      return set_if_any(view, head.method);
+    case Buffer::kHttpUri:
+      return set_if_any(view, transaction_->normalised_uri);
+    case Buffer::kHttpUriRaw:
+      return set_if_any(view, head.uri);
+    case Buffer::kHttpProtocol:
+      return set_if_any(view, head.protocol);
+    case Buffer::kHttpRequestLine:
+    case Buffer::kHttpResponseLine:
+      return set_if_any(view, head.start_line);
+    case Buffer::kHttpHeader:
+      text.clear();
+      append_fields(head, direction_ == Direction::kToServer ? "cookie" : "set-cookie", text);
+      return set_if_any(view, text);
+    case Buffer::kHttpHeaderRaw:
+      // To the end of the head: the empty line that ends the fields belongs to them.
+      if (head.raw_fields.empty()) return;
+      return set(view, {head.raw_fields.data(),
+                        static_cast<size_t>(head.bytes.data() + head.bytes.size() - head.raw_fields.data())});
+    case Buffer::kHttpHeaderNames:
+      if (head.fields.empty()) return;
+      build_header_names(head, text);
+      return set(view, text);
+    case Buffer::kHttpRequestHeader:
+    case Buffer::kHttpResponseHeader:
+      return;  // several instances: any()
+    case Buffer::kHttpHost:
+      return set_if_any(view, transaction_->normalised_host);
+    case Buffer::kHttpHostRaw:
+      return set_field(view, buffer, kHost, kHost);
+    case Buffer::kHttpUserAgent:
+      return set_field(view, buffer, kUserAgent, kUserAgent);
+    case Buffer::kHttpCookie:
+      return set_field(view, buffer, kCookie, kSetCookie);
+    case Buffer::kHttpContentType:
+      return set_field(view, buffer, kContentType, kContentType);
+    case Buffer::kHttpContentLen:
+      return set_field(view, buffer, kContentLength, kContentLength);
+    case Buffer::kHttpAccept:
+      return set_field(view, buffer, kAccept, kAccept);
+    case Buffer::kHttpAcceptEnc:
+      return set_field(view, buffer, kAcceptEncoding, kAcceptEncoding);
+    case Buffer::kHttpAcceptLang:
+      return set_field(view, buffer, kAcceptLanguage, kAcceptLanguage);
+    case Buffer::kHttpConnection:
+      return set_field(view, buffer, kConnection, kConnection);
+    case Buffer::kHttpReferer:
+      return set_field(view, buffer, kReferer, kReferer);
+    case Buffer::kHttpLocation:
+      return set_field(view, buffer, kLocation, kLocation);
+    case Buffer::kHttpServer:
+      return set_field(view, buffer, kServer, kServer);
+    case Buffer::kHttpStart:
+      if (head.start_line.empty()) return;
+      build_start(head, text);
+      return set(view, text);
+    case Buffer::kHttpStatCode:
+      return set_if_any(view, head.status_text);
+    case Buffer::kHttpStatMsg:
+      return set_if_any(view, head.reason);
+    case Buffer::kHttpRequestBody:
+    case Buffer::kHttpResponseBody:
+    case Buffer::kFileData: {
+      const bool here =
+          (buffer_directions(buffer) & (direction_ == Direction::kToServer ? kInRequest : kInResponse)) != 0;
+      view.present = here && !body_.empty();
+      view.bytes = body_;
+      return;
+    }
+  }
+}
+
+void HttpBuffers::set_field(View& view, Buffer buffer, Field request_field, Field response_field) {
+  const HttpHead& head = head_of(buffer);
+  const Field field = &head == &transaction_->request ? request_field : response_field;
+  const FieldIndex& index = fields_of(head);
+  if (index.first[field] < 0) return;
+  const auto first = static_cast<size_t>(index.first[field]);
+  if (!index.several[field]) return set(view, head.fields[first].value);
+  std::string& text = text_[static_cast<size_t>(buffer)];
+  text.clear();
+  append_joined_value(head.fields, first, text);
+  set(view, text);
+}
+
+HttpBuffers::Field HttpBuffers::known_field(std::string_view name) {
+  struct Known {
+    std::string_view name;
+    Field field;
+  };
+  static constexpr Known kKnown[] = {{"host", kHost},
+                                     {"user-agent", kUserAgent},
+                                     {"cookie", kCookie},
+                                     {"set-cookie", kSetCookie},
+                                     {"content-type", kContentType},
+                                     {"content-length", kContentLength},
+                                     {"accept", kAccept},
+                                     {"accept-encoding", kAcceptEncoding},
+                                     {"accept-language", kAcceptLanguage},
+                                     {"connection", kConnection},
+                                     {"referer", kReferer},
+                                     {"location", kLocation},
+                                     {"server", kServer}};
+  if (name.empty()) return kUnknownField;
+  const uint8_t first = to_lower(static_cast<uint8_t>(name[0]));
+  for (const Known& known : kKnown) {
+    if (known.name.size() == name.size() && static_cast<uint8_t>(known.name[0]) == first &&
+        same_name(known.name, name)) {
+      return known.field;
+    }
+  }
+  return kUnknownField;
+}
+
+const HttpBuffers::FieldIndex& HttpBuffers::fields_of(const HttpHead& head) {
+  FieldIndex& index = fields_[&head == &transaction_->request ? 0 : 1];
+  if (index.built) return index;
+  index.built = true;
+  index.first.fill(-1);
+  index.several.fill(false);
+  for (size_t i = 0; i < head.fields.size(); ++i) {
+    const Field field = known_field(head.fields[i].name);
+    if (field == kUnknownField) continue;
+    if (index.first[field] < 0) {
+      index.first[field] = static_cast<int32_t>(i);
+    } else {
+      index.several[field] = true;
+    }
+  }
+  return index;
+}
+
+std::string_view HttpBuffers::field_line(const HttpField& field) {
+  line_.assign(field.name).append(": ").append(field.value);
+  return line_;
+}
+
+void HttpBuffers::append_fields(const HttpHead& head, std::string_view without, std::string& out) {
+  for (size_t i = 0; i < head.fields.size(); ++i) {
+    const HttpField& field = head.fields[i];
+    if (same_name(field.name, without) || repeats_earlier(head.fields, i)) continue;
+    out.append(field.name).append(": ");
+    append_joined_value(head.fields, i, out);
+    out.append("\r\n");
+  }
+}
+
+void HttpBuffers::build_header_names(const HttpHead& head, std::string& out) {
+  out.assign("\r\n");
+  for (size_t i = 0; i < head.fields.size(); ++i) {
+    if (!repeats_earlier(head.fields, i)) out.append(head.fields[i].name).append("\r\n");
+  }
+  out.append("\r\n");
+}
+
+void HttpBuffers::build_start(const HttpHead& head, std::string& out) {
+  out.assign(head.start_line).append("\r\n");
+  append_fields(head, "", out);
+  out.append("\r\n");
+}
+
+std::span<const uint8_t> HttpBuffers::dotted_host() {
+  const std::string& host = transaction_->normalised_host;
+  if (host.empty()) return {};
+  line_.assign(1, '.').append(host);
+  return bytes_of(line_);
+}
+
+std::span<const uint8_t> transformed(std::span<const uint8_t> buffer, std::span<const Transform> transforms,
+                                     std::string& scratch) {
+  if (transforms.empty()) return buffer;
+  scratch.assign(reinterpret_cast<const char*>(buffer.data()), buffer.size());
+  const auto space = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
+  for (const Transform transform : transforms) {
+    switch (transform) {
+      case Transform::kDotPrefix:
+        scratch.insert(scratch.begin(), '.');
+        break;
+      case Transform::kToLowercase:
+        for (char& c : scratch) c = static_cast<char>(to_lower(static_cast<uint8_t>(c)));
+        break;
+      case Transform::kStripWhitespace:
+        scratch.erase(std::remove_if(scratch.begin(), scratch.end(), space), scratch.end());
+        break;
+      case Transform::kCompressWhitespace: {
+        size_t out = 0;
+        for (size_t i = 0; i < scratch.size(); ++i) {
+          if (!space(scratch[i])) {
+            scratch[out++] = scratch[i];
+          } else if (i == 0 || !space(scratch[i - 1])) {
+            scratch[out++] = ' ';
+          }
+        }
+        scratch.resize(out);
+        break;
+      }
+    }
+  }
+  return {reinterpret_cast<const uint8_t*>(scratch.data()), scratch.size()};
+}
+
+}  // namespace gatetape

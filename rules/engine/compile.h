@@ -1,0 +1,80 @@
+// Parsed rules -> the immutable set that matchers share: which rule is looked at when, and the pre-filters that say for
+// most traffic that none has to be.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "common/result.h"
+#include "rules/engine/address_zones.h"
+#include "rules/engine/compiled_rule.h"
+#include "rules/engine/prefilter.h"
+#include "rules/language/parser.h"
+
+namespace gatetape {
+
+// Rules for one moment: a pre-filter (null: no literals) and the rules that have none and are looked at every time.
+struct RuleList {
+  const Prefilter* prefilter = nullptr;
+  std::vector<uint32_t> always;
+
+  bool empty() const { return prefilter == nullptr && always.empty(); }
+};
+
+enum class PacketKind : uint8_t { kTcp, kUdp, kIcmp, kOther };
+inline constexpr size_t kPacketKindCount = 4;
+PacketKind packet_kind(uint8_t protocol);
+
+// What can match in one direction of flows between addresses of two zones.
+struct ZoneRules {
+  struct PacketRules {
+    const Prefilter* near = nullptr;   // literals that lie near the payload's start; only that is scanned
+    const Prefilter* whole = nullptr;  // anywhere in the payload
+    std::vector<uint32_t> always;
+    std::vector<uint32_t> always_payload;  // need a payload
+  };
+  std::array<PacketRules, kPacketKindCount> packet;
+  RuleList stream;
+  std::array<const Prefilter*, kBufferCount> head{};
+  std::vector<Buffer> head_buffers;  // those of `head` that are not null
+  std::vector<uint32_t> head_always;
+  RuleList body;
+
+  bool http() const { return !head_buffers.empty() || !head_always.empty() || !body.empty(); }
+};
+
+// A database's place and size, for the report and the benchmark.
+struct PrefilterInfo {
+  std::string name;  // "body, to client"
+  const Prefilter* prefilter = nullptr;
+};
+
+class RuleSet {
+ public:
+  // Compiles. Rules that cannot be (an expression that PCRE2's JIT refuses runs interpreted) do not occur.
+  // Databases come from the cache where it has them.
+  static Result<std::shared_ptr<const RuleSet>> compile(ParsedRules parsed, DatabaseCache& cache);
+
+  size_t size() const { return rules_.size(); }
+  const CompiledRule& rule(uint32_t index) const { return rules_[index]; }
+  const ZoneRules& zone_rules(const IpAddress& source, const IpAddress& destination, Direction direction) const {
+    return zone_rules_[zones_.zone_of(source)][zones_.zone_of(destination)][index(direction)];
+  }
+  const std::vector<PrefilterInfo>& prefilters() const { return prefilter_info_; }
+
+ private:
+  friend class RuleSetBuilder;
+  ParsedRules parsed_;
+  std::vector<CompiledRule> rules_;  // in the order in which they are looked at
+  std::deque<std::string> needles_;  // what CompiledElement::needle points into, where it is not the rule's text
+  AddressZones zones_;
+  std::array<std::array<std::array<ZoneRules, 2>, AddressZones::kZonesMax>, AddressZones::kZonesMax> zone_rules_;
+  std::vector<std::unique_ptr<const Prefilter>> prefilters_;
+  std::vector<PrefilterInfo> prefilter_info_;
+};
+
+}  // namespace gatetape

@@ -1,0 +1,109 @@
+// Tests on packet headers: dsize, ttl, itype, icode, ip_proto, flags, stream_size.
+#include <algorithm>
+
+#include "rules/language/option_values.h"
+#include "rules/language/rule_builder.h"
+
+namespace gatetape {
+namespace {
+
+std::optional<uint8_t> flag_bit(char letter) {
+  constexpr std::pair<char, uint8_t> kFlags[] = {{'F', 0x01}, {'S', 0x02}, {'R', 0x04}, {'P', 0x08}, {'A', 0x10},
+                                                 {'U', 0x20}, {'E', 0x40}, {'2', 0x40}, {'C', 0x80}, {'1', 0x80}};
+  const char upper = letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
+  for (const auto& [name, bit] : kFlags) {
+    if (name == upper) return bit;
+  }
+  if (upper == '0') return uint8_t{0};
+  return std::nullopt;
+}
+
+std::optional<uint8_t> flag_bits(std::string_view letters) {
+  uint8_t bits = 0;
+  for (const char letter : letters) {
+    const auto bit = flag_bit(letter);
+    if (!bit) return std::nullopt;
+    bits |= *bit;
+  }
+  return letters.empty() ? std::nullopt : std::optional(bits);
+}
+
+std::optional<uint8_t> protocol_number(std::string_view name) {
+  constexpr std::pair<std::string_view, uint8_t> kNames[] = {
+      {"icmp", 1}, {"igmp", 2}, {"tcp", 6},     {"udp", 17},       {"ipv6", 41}, {"gre", 47},
+      {"esp", 50}, {"ah", 51},  {"icmpv6", 58}, {"ipv6-icmp", 58}, {"pim", 103}, {"sctp", 132}};
+  for (const auto& [known, number] : kNames) {
+    if (equal_without_case(known, name)) return number;
+  }
+  const auto number = parse_unsigned(name, 255);
+  return number ? std::optional(static_cast<uint8_t>(*number)) : std::nullopt;
+}
+
+}  // namespace
+
+void RuleBuilder::add_packet_number(const Option& option) {
+  const auto field = static_cast<PacketField>(option.info->detail);
+  const uint64_t max = field == PacketField::kPayloadSize ? UINT16_MAX : UINT8_MAX;
+  const auto test = parse_number_test(option.value, max);
+  if (!test) return syntax_error(option.value, "bad {}: {}", option.name, option.value);
+  const auto same = [&](const PacketTest& other) { return other.field == field; };
+  if (std::any_of(rule_.packet_tests.begin(), rule_.packet_tests.end(), same)) {
+    return syntax_error(option.name, "{} is given twice", option.name);
+  }
+  rule_.packet_tests.push_back({field, *test});
+  if (packet_where_.empty()) packet_where_ = option.name;
+}
+
+void RuleBuilder::add_ip_protocol(const Option& option) {
+  std::string_view name = option.value;
+  const char compare = name.starts_with('!') || name.starts_with('<') || name.starts_with('>') ? name.front() : '=';
+  if (compare != '=') name = trimmed(name.substr(1));
+  const auto number = protocol_number(name);
+  const bool impossible = number && ((compare == '<' && *number == 0) || (compare == '>' && *number == 255));
+  if (!number || impossible) return syntax_error(option.value, "bad ip_proto: {}", option.value);
+  NumberTest test{*number, *number, compare == '!'};
+  if (compare == '<') test = {0, *number - uint64_t{1}, false};
+  if (compare == '>') test = {*number + uint64_t{1}, 255, false};
+  rule_.packet_tests.push_back({PacketField::kIpProtocol, test});
+}
+
+void RuleBuilder::add_tcp_flags(const Option& option) {
+  std::string_view ignored = option.value;
+  std::string_view letters = next_part(ignored, ',');
+  const bool has_ignored = ignored.data() != nullptr;
+  TcpFlagsTest test;
+  constexpr std::pair<char, FlagsMatch> kModifiers[] = {
+      {'+', FlagsMatch::kAllOf}, {'*', FlagsMatch::kAnyOf}, {'!', FlagsMatch::kNoneOf}};
+  for (const auto& [sign, match] : kModifiers) {
+    if (letters.starts_with(sign)) {
+      test.match = match;
+      letters = trimmed(letters.substr(1));
+      break;
+    }
+  }
+  const auto flags = flag_bits(letters);
+  const auto mask = has_ignored ? flag_bits(trimmed(ignored)) : std::optional<uint8_t>(uint8_t{0});
+  if (!flags || !mask) return syntax_error(option.value, "bad flags: {}", option.value);
+  test.flags = *flags;
+  test.ignored = *mask;
+  rule_.tcp_flags.push_back(test);
+  if (packet_where_.empty()) packet_where_ = option.name;
+}
+
+void RuleBuilder::add_stream_size(const Option& option) {
+  constexpr std::pair<std::string_view, StreamSide> kSides[] = {{"server", StreamSide::kServer},
+                                                                {"client", StreamSide::kClient},
+                                                                {"both", StreamSide::kBoth},
+                                                                {"either", StreamSide::kEither}};
+  const std::vector<std::string_view> parts = split(option.value, ',');
+  const auto* side = std::find_if(std::begin(kSides), std::end(kSides),
+                                  [&](const auto& candidate) { return candidate.first == parts[0]; });
+  if (parts.size() != 3 || side == std::end(kSides)) {
+    return syntax_error(option.value, "stream_size needs SIDE, OPERATOR, NUMBER");
+  }
+  const auto test = parse_number_test(fmt::format("{}{}", parts[1], parts[2]), UINT32_MAX);
+  if (!test) return syntax_error(option.value, "bad stream_size: {}", option.value);
+  rule_.stream_sizes.push_back({side->second, *test});
+}
+
+}  // namespace gatetape

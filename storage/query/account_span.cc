@@ -1,0 +1,73 @@
+#include "storage/query/account_span.h"
+
+#include <algorithm>
+
+namespace gatetape {
+
+WorkerAccount difference(const WorkerAccount& later, const WorkerAccount& earlier) {
+  // All counters, those added later included; account.cc asserts that there is nothing else in it.
+  WorkerAccount out = later;
+  auto* counters = reinterpret_cast<uint64_t*>(&out);
+  const auto* less = reinterpret_cast<const uint64_t*>(&earlier);
+  // A store that failed takes back what it had accepted: that is no less than nothing.
+  for (size_t i = 0; i < sizeof(WorkerAccount) / sizeof(uint64_t); ++i) counters[i] -= std::min(counters[i], less[i]);
+  out.in_flight = 0;
+  return out;
+}
+
+PortAccount difference(const PortAccount& later, const PortAccount& earlier) {
+  return {later.offered - earlier.offered, later.missed - earlier.missed, later.received - earlier.received,
+          later.received_bytes - earlier.received_bytes, later.errors - earlier.errors};
+}
+
+void AccountSpan::end_run() {
+  if (current_.empty()) return;
+  for (const auto& [worker, run] : current_) {
+    finished_.worker += difference(run.latest.worker, run.before.worker);
+    finished_.port += difference(run.latest.port, run.before.port);
+  }
+  current_.clear();
+  ++runs_ended_;
+}
+
+void AccountSpan::add(const AccountRecord& record) {
+  if (record.run_started_ns != run_started_ns_) end_run();
+  run_started_ns_ = record.run_started_ns;
+  last_ns_ = std::max(last_ns_, record.timestamp_ns);
+  Run& run = current_[record.worker];
+  const bool bounded = range_.until_ns && run.latest_ns >= *range_.until_ns;
+  if (bounded) return;
+  run.latest = {record.worker_account, record.port_account};
+  run.latest_ns = record.timestamp_ns;
+  if (range_.since_ns && record.timestamp_ns <= *range_.since_ns) {
+    run.before = run.latest;
+  } else {
+    ++records_;
+  }
+}
+
+WorkerAccount AccountSpan::worker() const {
+  WorkerAccount sum = finished_.worker;
+  for (const auto& [worker, run] : current_) sum += difference(run.latest.worker, run.before.worker);
+  return sum;
+}
+
+PortAccount AccountSpan::port() const {
+  PortAccount sum = finished_.port;
+  for (const auto& [worker, run] : current_) sum += difference(run.latest.port, run.before.port);
+  return sum;
+}
+
+WorkerAccount AccountSpan::last_run_worker() const {
+  WorkerAccount sum;
+  for (const auto& [worker, run] : current_) sum += run.latest.worker;
+  return sum;
+}
+
+PortAccount AccountSpan::last_run_port() const {
+  PortAccount sum;
+  for (const auto& [worker, run] : current_) sum += run.latest.port;
+  return sum;
+}
+
+}  // namespace gatetape

@@ -1,0 +1,59 @@
+// What became of the traffic of a time range, from the account that the sensor stores every second. The records hold
+// totals since the start of a run; a span adds up the differences over the seconds that touch the range, over all runs.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "expression/expression.h"
+#include "packet/records.h"
+
+namespace gatetape {
+
+class AccountSpan {
+ public:
+  AccountSpan() = default;
+  explicit AccountSpan(const TimeRange& range) : range_(range) {}
+
+  // Records in the order written, also those from shortly before and after the range: they bound its first and last
+  // second.
+  void add(const AccountRecord& record);
+
+  WorkerAccount worker() const;  // all workers
+  PortAccount port() const;
+  uint64_t records() const { return records_; }  // that touched the range
+  int64_t last_ns() const { return last_ns_; }   // when the sensor last reported; INT64_MIN: never
+  uint64_t runs() const { return runs_ended_ + (current_.empty() ? 0 : 1); }
+  // The totals of the last run since its start, over all workers.
+  WorkerAccount last_run_worker() const;
+  PortAccount last_run_port() const;
+
+  // How long before and after a range its bounding records may lie.
+  static constexpr int64_t kMarginNanoseconds = 3'000'000'000;
+
+ private:
+  struct Totals {
+    WorkerAccount worker;
+    PortAccount port;
+  };
+  struct Run {
+    Totals before;  // where the range begins
+    Totals latest;
+    int64_t latest_ns = INT64_MIN;
+  };
+  void end_run();
+
+  TimeRange range_;
+  std::map<uint16_t, Run> current_;  // the last run, by worker
+  int64_t run_started_ns_ = 0;       // of that run
+  Totals finished_;                  // differences of earlier runs
+  uint64_t runs_ended_ = 0;
+  uint64_t records_ = 0;
+  int64_t last_ns_ = INT64_MIN;
+};
+
+// What `later` counts beyond `earlier`, both totals of one run; packets in flight are not part of it.
+WorkerAccount difference(const WorkerAccount& later, const WorkerAccount& earlier);
+PortAccount difference(const PortAccount& later, const PortAccount& earlier);
+
+}  // namespace gatetape

@@ -1,0 +1,181 @@
+#include "storage/query/expression_index.h"
+
+#include <algorithm>
+
+#include "expression/endpoint_test.h"
+#include "expression/expression_lexer.h"
+
+namespace gatetape {
+
+namespace {
+
+using Clause = std::vector<IndexTerm>;
+
+constexpr size_t kProductTermsMax = 64;
+constexpr size_t kProductClausesMax = 8;
+constexpr int kPortsMax = 16;
+
+// One term that asks both, unless they ask about the same thing.
+template <class T>
+bool merge_member(std::optional<T>& into, const std::optional<T>& from) {
+  if (into && from) return false;
+  if (from) into = from;
+  return true;
+}
+
+bool merge(IndexTerm& into, const IndexTerm& from) {
+  return merge_member(into.host, from.host) && merge_member(into.port, from.port) &&
+         merge_member(into.protocol, from.protocol) && merge_member(into.connection, from.connection) &&
+         merge_member(into.flow_id, from.flow_id);
+}
+
+// (a1 or a2) and (b1 or b2) as (a1b1 or a1b2 or a2b1 or a2b2), which holds only when one packet has both.
+std::optional<Clause> product(const Clause& a, const Clause& b) {
+  if (a.size() * b.size() > kProductTermsMax) return std::nullopt;
+  Clause joined;
+  for (const IndexTerm& left : a) {
+    for (const IndexTerm& right : b) {
+      joined.push_back(left);
+      if (!merge(joined.back(), right)) return std::nullopt;
+    }
+  }
+  return joined;
+}
+
+// How many packets a term lets pass, roughly: fewer is lower.
+int breadth(const IndexTerm& term) {
+  if (term.flow_id || term.connection) return 0;
+  if (term.host && term.host->length == 128) return 1;
+  if (term.host) return 2;
+  return term.port ? 3 : 4;
+}
+
+int breadth(const Clause& clause) {
+  int widest = 0;
+  for (const IndexTerm& term : clause) widest = std::max(widest, breadth(term));
+  return widest;
+}
+
+void keep_narrowest(IndexFilter& filter) {
+  const auto narrower = [](const Clause& a, const Clause& b) { return breadth(a) < breadth(b); };
+  std::iter_swap(filter.all_of.begin(), std::min_element(filter.all_of.begin(), filter.all_of.end(), narrower));
+  filter.all_of.resize(1);
+}
+
+IndexFilter one_clause(Clause clause) {
+  IndexFilter filter;
+  filter.all_of.push_back(std::move(clause));
+  return filter;
+}
+
+IndexFilter port_filter(const EndpointTest& test) {
+  if (*test.port_high - *test.port_low >= kPortsMax) return {};
+  Clause clause;
+  if (test.protocol != kProtocolSctp) {
+    for (int port = *test.port_low; port <= *test.port_high; ++port) {
+      IndexTerm term;
+      term.port = static_cast<uint16_t>(port);
+      term.protocol = test.protocol;
+      clause.push_back(term);
+    }
+  }
+  // libpcap knows SCTP's ports, our decoder does not.
+  if (!test.protocol || test.protocol == kProtocolSctp) {
+    IndexTerm sctp;
+    sctp.protocol = kProtocolSctp;
+    clause.push_back(sctp);
+  }
+  return one_clause(std::move(clause));
+}
+
+IndexFilter atom_filter(const ExpressionNode& atom) {
+  const std::optional<EndpointTest>& test = atom.endpoint_test;
+  if (!test) return {};
+  if (test->port_low) return port_filter(*test);
+  IndexTerm term;
+  term.host = test->prefix;
+  term.protocol = test->protocol;
+  return term.host || term.protocol ? one_clause({term}) : IndexFilter();
+}
+
+}  // namespace
+
+IndexFilter both_of(IndexFilter a, IndexFilter b) {
+  for (Clause& clause : b.all_of) {
+    bool joined = false;
+    for (Clause& existing : a.all_of) {
+      std::optional<Clause> both = product(existing, clause);
+      if (!both) continue;
+      existing = std::move(*both);
+      joined = true;
+      break;
+    }
+    if (!joined) a.all_of.push_back(std::move(clause));
+  }
+  return a;
+}
+
+IndexFilter either_of(IndexFilter a, IndexFilter b) {
+  if (a.all_of.empty() || b.all_of.empty()) return {};
+  if (a.all_of.size() * b.all_of.size() > kProductClausesMax) {
+    keep_narrowest(a);
+    keep_narrowest(b);
+  }
+  IndexFilter either;
+  for (const Clause& left : a.all_of) {
+    for (const Clause& right : b.all_of) {
+      if (left.size() + right.size() > kIndexTermsMax) continue;
+      Clause clause = left;
+      clause.insert(clause.end(), right.begin(), right.end());
+      either.all_of.push_back(std::move(clause));
+    }
+  }
+  return either;
+}
+
+IndexFilter index_filter_of(const ExpressionNode& node) {
+  switch (node.kind) {
+    case ExpressionNode::Kind::kAtom:
+      return atom_filter(node);
+    case ExpressionNode::Kind::kAnd:
+    case ExpressionNode::Kind::kOr: {
+      IndexFilter filter = index_filter_of(node.children[0]);
+      for (size_t i = 1; i < node.children.size(); ++i) {
+        IndexFilter next = index_filter_of(node.children[i]);
+        filter = node.kind == ExpressionNode::Kind::kAnd ? both_of(std::move(filter), std::move(next))
+                                                         : either_of(std::move(filter), std::move(next));
+      }
+      return filter;
+    }
+    case ExpressionNode::Kind::kNot:
+    case ExpressionNode::Kind::kOwn:
+      return {};
+  }
+  return {};
+}
+
+OffsetWords offset_words(std::string_view text) {
+  OffsetWords found;
+  ExpressionLexer lexer(text);
+  for (ExpressionToken token = lexer.next(); token.kind != ExpressionToken::Kind::kEnd; token = lexer.next()) {
+    if (token.text == "vlan") ++found.vlans;
+    for (const std::string_view word : {"mpls", "pppoes", "pppoed", "geneve", "vxlan"}) {
+      if (token.text == word) ++found.tunnels;
+    }
+  }
+  return found;
+}
+
+bool index_applies(const ExpressionNode& root, std::string_view text) {
+  const OffsetWords words = offset_words(text);
+  if (words.tunnels != 0) return false;
+  if (words.vlans == 0) return true;
+  const auto is_tag = [&](const ExpressionNode& node) {
+    if (node.kind != ExpressionNode::Kind::kAtom) return false;
+    return ExpressionLexer(text.substr(node.begin, node.end - node.begin)).next().text == "vlan";
+  };
+  if (root.kind != ExpressionNode::Kind::kAnd) return is_tag(root);
+  return std::ranges::count_if(root.children, is_tag) == words.vlans;
+}
+
+}  // namespace gatetape

@@ -1,0 +1,61 @@
+// Decompressed literal blocks of the segments being read, least recently used given up first. References reach back
+// over a whole segment: what an extract of everything touches again and again stays, what one flow touches is little.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/read/frame_reader.h"
+#include "storage/read/segment_reader.h"
+
+namespace gatetape {
+
+class LiteralCache {
+ public:
+  explicit LiteralCache(size_t bytes_max) : bytes_max_(bytes_max) {}
+
+  // The block of the segment's literals in which `position` lies, and where it begins; empty: missing or damaged.
+  std::span<const uint8_t> block_at(SegmentReader& segment, uint64_t position, uint64_t& block_position);
+
+ private:
+  struct Key {
+    uint64_t segment;
+    uint64_t position;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    size_t operator()(const Key& key) const {
+      return key.segment * 0x9e3779b97f4a7c15u ^ (key.position >> 12) * 0xc2b2ae3d27d4eb4fu;
+    }
+  };
+  struct Block {
+    Key key;
+    std::vector<uint8_t> bytes;
+  };
+  bool load(SegmentReader& segment, uint32_t frame, uint64_t block_number, std::vector<uint8_t>& out);
+  void make_room(size_t bytes);
+
+  size_t bytes_max_;
+  size_t bytes_ = 0;
+  std::list<Block> blocks_;  // most recently used first
+  std::unordered_map<Key, std::list<Block>::iterator, KeyHash> by_key_;
+  Decompressor decompressor_;
+  std::vector<uint8_t> stored_, header_;
+};
+
+// The literals of one segment, through the cache. Keeps the block in use at hand.
+class CachedLiterals : public LiteralSource {
+ public:
+  CachedLiterals(SegmentReader& segment, LiteralCache& cache) : segment_(segment), cache_(cache) {}
+  bool read(uint64_t position, std::span<uint8_t> out) override;
+
+ private:
+  SegmentReader& segment_;
+  LiteralCache& cache_;
+};
+
+}  // namespace gatetape

@@ -1,0 +1,124 @@
+#include "storage/read/packet_stream.h"
+
+#include <algorithm>
+
+#include "storage/format/lane_filter.h"
+
+namespace gatetape {
+namespace {
+
+constexpr size_t kBeforeLiteralsUsually = 48 << 10;  // lanes, columns and operations of most frames: one read
+
+}  // namespace
+
+SegmentReader::DamageReport record_damage(ReadStatistics& statistics) {
+  return [&statistics](const std::string& path, uint64_t offset, const char* what) {
+    constexpr size_t kNamed = 100;
+    statistics.frames_damaged++;
+    if (statistics.damage.size() < kNamed)
+      statistics.damage.push_back(fmt::format("{}: offset {}: {}", path, offset, what));
+  };
+}
+
+PacketStream::PacketStream(std::vector<std::string> segments, std::vector<uint16_t> interface_ids,
+                           const StoreQuery& query, LiteralCache& cache, ReadStatistics& statistics)
+    : segments_(std::move(segments)),
+      interface_ids_(std::move(interface_ids)),
+      query_(query),
+      cache_(cache),
+      statistics_(statistics) {}
+
+bool PacketStream::in_time(int64_t time_min_ns, int64_t time_max_ns) const {
+  return (!query_.since_ns || time_max_ns >= *query_.since_ns) && (!query_.until_ns || time_min_ns < *query_.until_ns);
+}
+
+bool PacketStream::open_next_segment() {
+  segment_.reset();
+  while (next_segment_ < segments_.size()) {
+    auto opened = SegmentReader::open(segments_[next_segment_++], record_damage(statistics_));
+    if (!opened) continue;  // evicted meanwhile; a damaged header was counted when the streams were made
+    segment_ = std::move(*opened);
+    segment_bytes_counted_ = 0;
+    next_candidate_ = 0;
+    candidates_.clear();
+    const auto& frames = segment_->frames();
+    const bool any_in_time = std::any_of(frames.begin(), frames.end(), [&](const FrameEntry& frame) {
+      return in_time(frame.time_min_ns, frame.time_max_ns);
+    });
+    statistics_.frames += frames.size();
+    if (!segment_->sealed()) statistics_.torn_bytes += segment_->file_bytes() - segment_->end_of_frames();
+    if (!any_in_time) continue;
+    candidates_ = segment_->candidates(query_.index);
+    if (!candidates_.empty()) statistics_.segments_read++;
+    return true;
+  }
+  return false;
+}
+
+// Reads the frame's packets and the payloads of the lanes that may match. False: none may, or damaged.
+bool PacketStream::read_frame(uint32_t frame) {
+  FrameHeader header;
+  const uint64_t offset = segment_->frames()[frame].offset;
+  if (!segment_->read_frame(frame, kBeforeLiteralsUsually, header, sections_)) return false;
+  const size_t before_literals = FrameReader::bytes_before_literals(header);
+  if (sections_.size() < before_literals && !segment_->read_frame(frame, before_literals, header, sections_))
+    return false;
+  if (!frame_.read_lanes(header, sections_)) {
+    segment_->report_damage(offset, frame_.what());
+    return false;
+  }
+  wanted_.assign(frame_.lanes().size(), false);
+  bool any = false;
+  for (size_t i = 0; i < wanted_.size(); i++) {
+    wanted_[i] = may_match(frame_.lanes()[i], query_.index);
+    any = any || wanted_[i];
+  }
+  if (!any) return false;
+  statistics_.frames_read++;
+  CachedLiterals literals(*segment_, cache_);
+  if (frame_.read_packets(header, sections_) && frame_.read_payload(header, sections_, wanted_, literals)) return true;
+  segment_->report_damage(offset, frame_.what());
+  return false;
+}
+
+bool PacketStream::next_frame() {
+  for (;;) {
+    while (segment_ == nullptr || next_candidate_ == candidates_.size()) {
+      if (!open_next_segment()) return false;
+    }
+    const uint32_t frame = candidates_[next_candidate_++];
+    const FrameEntry& entry = segment_->frames()[frame];
+    if (!in_time(entry.time_min_ns, entry.time_max_ns)) continue;
+    const bool ok = read_frame(frame);
+    statistics_.bytes_read += segment_->bytes_read() - segment_bytes_counted_;
+    segment_bytes_counted_ = segment_->bytes_read();
+    if (ok) return true;
+  }
+}
+
+bool PacketStream::next() {
+  for (;;) {
+    if (!frame_open_ || next_row_ == frame_.rows().size()) {
+      frame_open_ = next_frame();
+      next_row_ = 0;
+      if (!frame_open_) return false;
+    }
+    const PacketRow& row = frame_.rows()[next_row_++];
+    if (!wanted_[row.lane] || !in_time(row.timestamp_ns, row.timestamp_ns)) continue;
+    const Lane& lane = frame_.lanes()[row.lane];
+    packet_.packet.data = frame_.bytes(row);
+    packet_.packet.captured_length = row.captured_length;
+    packet_.packet.wire_length = row.wire_length;
+    packet_.packet.timestamp_ns = row.timestamp_ns;
+    packet_.packet.ordinal = row.ordinal;
+    packet_.packet.link_type = lane.link_type;
+    packet_.packet.interface_id =
+        lane.interface_id < interface_ids_.size() ? interface_ids_[lane.interface_id] : kUnknownInterface;
+    packet_.flow_id = lane.flow_id;
+    packet_.worker = segment_->header().worker;
+    packet_.retention = segment_->header().retention;
+    return true;
+  }
+}
+
+}  // namespace gatetape

@@ -1,0 +1,26 @@
+// Reading record segments.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "storage/read/segment_reader.h"
+
+namespace gatetape {
+
+// Visits the records of a segment that the query asks for; false when `visit` asked to stop.
+bool read_records(const std::string& path, const RecordQuery& query, ReadStatistics& statistics,
+                  const std::function<bool(const Record&)>& visit);
+
+// The span of time a record is about: a flow's first to last packet, one instant for the others.
+struct RecordTime {
+  int64_t first_ns, last_ns;
+};
+RecordTime time_of(const Record& record);
+
+// Null when the file is gone (evicted meanwhile) or no segment we can read; the latter is counted as damage.
+std::unique_ptr<SegmentReader> open_segment(const std::string& path, ReadStatistics& statistics);
+
+}  // namespace gatetape

@@ -1,0 +1,323 @@
+#include "storage/read/segment_reader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "storage/format/lane_filter.h"
+#include "storage/read/frame_reader.h"
+
+namespace gatetape {
+
+Result<std::unique_ptr<SegmentReader>> SegmentReader::open(const std::string& path, DamageReport damage) {
+  auto file = File::open_to_read(path);
+  if (!file) return pass_on(file);
+  std::vector<uint8_t> bytes(4096);
+  bytes.resize(file->read_at(0, bytes));
+  size_t header_bytes = 0;
+  auto header = SegmentHeader::parse(bytes, header_bytes);
+  if (!header && bytes.size() == 4096) {  // many interfaces
+    bytes.resize(kHeaderBytesMax);
+    bytes.resize(file->read_at(0, bytes));
+    header = SegmentHeader::parse(bytes, header_bytes);
+  }
+  if (!header) return fail("{}: {}", path, header.error().message);
+  std::unique_ptr<SegmentReader> reader(
+      new SegmentReader(std::move(*file), std::move(*header), header_bytes, std::move(damage)));
+  reader->read_trailer();
+  return reader;
+}
+
+SegmentReader::SegmentReader(File file, SegmentHeader header, size_t header_bytes, DamageReport damage)
+    : file_(std::move(file)), header_(std::move(header)), header_bytes_(header_bytes), damage_(std::move(damage)) {
+  file_bytes_ = file_.size();
+}
+
+bool SegmentReader::read_bytes(uint64_t offset, std::span<uint8_t> out) {
+  const size_t n = file_.read_at(offset, out);
+  bytes_read_ += n;
+  return n == out.size();
+}
+
+void SegmentReader::read_trailer() {
+  std::array<uint8_t, Trailer::kBytes> bytes;
+  if (file_bytes_ < header_bytes_ + bytes.size() || !read_bytes(file_bytes_ - bytes.size(), bytes)) return;
+  if (!Trailer::parse(bytes, trailer_) || trailer_.file_bytes != file_bytes_ || trailer_.index_offset < header_bytes_)
+    return;
+  bool torn = false;
+  sealed_ = read_header_at(trailer_.index_offset, index_, torn) && index_.kind == FrameKind::kIndex;
+  if (!sealed_) report_damage(trailer_.index_offset, "the index's header is damaged: walking the frames instead");
+}
+
+// A frame header at `offset`. `torn`: the file ends inside it.
+bool SegmentReader::read_header_at(uint64_t offset, FrameHeader& header, bool& torn) {
+  torn = false;
+  size_t needed = kFrameHeaderFixedBytes + 16 * kSectionEntryBytes;  // most headers in one read
+  for (int attempt = 0; attempt < 3; attempt++) {
+    header_buffer_.resize(needed);
+    header_buffer_.resize(file_.read_at(offset, header_buffer_));
+    bytes_read_ += header_buffer_.size();
+    switch (FrameHeader::parse(header_buffer_, segment_id(header_.uuid), header, needed)) {
+      case FrameHeader::Parse::kOk:
+        return true;
+      case FrameHeader::Parse::kDamaged:
+        return false;
+      case FrameHeader::Parse::kNeedMore:
+        break;
+    }
+    if (offset + needed > file_bytes_) break;
+  }
+  torn = true;
+  return false;
+}
+
+const std::vector<FrameEntry>& SegmentReader::frames() {
+  if (frames_known_) return frames_;
+  frames_known_ = true;
+  if (sealed_) read_index();
+  if (!sealed_) walk();
+  return frames_;
+}
+
+// Frame table and summary of a sealed segment; when they are damaged it is treated as not sealed.
+void SegmentReader::read_index() {
+  std::vector<uint8_t> bytes;
+  uint64_t at = trailer_.index_offset + index_.header_bytes();
+  bool have_table = false;
+  for (const Section& section : index_.sections) {
+    const uint64_t begin = at;
+    at += section.stored_bytes;
+    if (section.type != SectionType::kFrameTable && section.type != SectionType::kSegmentSummary) continue;
+    bytes.resize(std::min<uint64_t>(section.stored_bytes, file_bytes_));
+    if (section.codec != Codec::kStored || !read_bytes(begin, bytes) || !section_intact(section, bytes)) {
+      report_damage(begin, "the index is damaged: walking the frames instead");
+      continue;
+    }
+    ByteSource in(bytes);
+    if (section.type == SectionType::kSegmentSummary) {
+      summary_ = SegmentSummary::parse(in);
+      continue;
+    }
+    frames_.reserve(bytes.size() / FrameEntry::kBytes);
+    while (in.remaining() >= FrameEntry::kBytes) frames_.push_back(FrameEntry::parse(in));
+    have_table = true;
+  }
+  end_of_frames_ = trailer_.index_offset;
+  if (!have_table || !summary_) sealed_ = false;
+}
+
+// The next intact frame header of this segment at or after `offset`; the file's size when there is none.
+uint64_t SegmentReader::find_next_frame(uint64_t offset, FrameHeader& header) {
+  constexpr size_t kWindow = 1 << 20, kMagic = 8;
+  std::vector<uint8_t> window(kWindow + kMagic);
+  while (offset < file_bytes_) {
+    const size_t n = file_.read_at(offset, window);
+    bytes_read_ += n;
+    if (n < kMagic) break;
+    for (const uint8_t* at = window.data();;) {
+      const auto rest = static_cast<size_t>(window.data() + n - at);
+      at = static_cast<const uint8_t*>(memmem(at, rest, kFrameMagic, kMagic));
+      if (at == nullptr) break;
+      const uint64_t place = offset + static_cast<uint64_t>(at - window.data());
+      bool torn;
+      if (read_header_at(place, header, torn)) return place;
+      at++;
+    }
+    offset += n - (kMagic - 1);
+    if (n < window.size()) break;
+  }
+  return file_bytes_;
+}
+
+void SegmentReader::walk() {
+  frames_.clear();
+  uint64_t offset = header_bytes_;
+  end_of_frames_ = offset;
+  while (offset < file_bytes_) {
+    FrameHeader header;
+    bool torn = false;
+    uint64_t begin = offset;
+    if (!read_header_at(offset, header, torn)) {
+      begin = find_next_frame(offset + 1, header);
+      if (begin == file_bytes_) {
+        // Nothing whole follows: the tail of a crash or of a frame being written, unless a whole header's worth was
+        // there.
+        if (!torn) report_damage(offset, "not a frame, and none follows");
+        return;
+      }
+      report_damage(offset, "a frame's header is damaged");
+    }
+    if (header.kind == FrameKind::kIndex) return;
+    if (header.stored_bytes() > file_bytes_ - begin) return;  // torn tail
+    frames_.push_back(FrameEntry::from(header, begin));
+    offset = begin + header.stored_bytes();
+    end_of_frames_ = offset;
+  }
+}
+
+uint64_t SegmentReader::end_of_frames() {
+  frames();
+  return end_of_frames_;
+}
+
+SegmentSummary SegmentReader::summary() {
+  frames();
+  if (summary_) return *summary_;
+  SegmentSummary sum;
+  std::vector<Sha256Digest> roots;
+  for (const FrameEntry& frame : frames_) {
+    sum.time_min_ns = roots.empty() ? frame.time_min_ns : std::min(sum.time_min_ns, frame.time_min_ns);
+    sum.time_max_ns = roots.empty() ? frame.time_max_ns : std::max(sum.time_max_ns, frame.time_max_ns);
+    sum.packets += frame.packets;
+    sum.captured_bytes += frame.captured_bytes;
+    roots.push_back(frame.root);
+  }
+  std::vector<uint8_t> header(header_bytes_);  // its bytes: a newer version may have put more into it than we know
+  if (read_bytes(0, header)) sum.root = segment_root(header, std::move(roots));
+  FrameHeader last;
+  bool torn;
+  if (!frames_.empty() && read_header_at(frames_.back().offset, last, torn)) {
+    sum.account_added = last.account_added;
+    sum.account_dropped = last.account_dropped;
+  }
+  summary_ = sum;
+  return sum;
+}
+
+bool SegmentReader::read_frame(uint32_t frame, size_t section_bytes_at_least, FrameHeader& header,
+                               std::vector<uint8_t>& sections) {
+  const FrameEntry& entry = frames()[frame];
+  // In one read when the caller wants no more than most frames have before their literals.
+  const size_t wanted = std::min<size_t>(entry.stored_bytes, entry.header_bytes + section_bytes_at_least);
+  sections.resize(wanted);
+  if (entry.stored_bytes > file_bytes_ || !read_bytes(entry.offset, sections)) {
+    report_damage(entry.offset, "the file ends inside a frame");
+    return false;
+  }
+  size_t needed;
+  if (FrameHeader::parse(sections, segment_id(header_.uuid), header, needed) != FrameHeader::Parse::kOk ||
+      header.header_bytes() != entry.header_bytes || header.stored_bytes() != entry.stored_bytes) {
+    report_damage(entry.offset, "a frame's header is damaged");
+    return false;
+  }
+  sections.erase(sections.begin(), sections.begin() + header.header_bytes());
+  return true;
+}
+
+std::optional<uint32_t> SegmentReader::frame_with_literal(uint64_t position) {
+  const auto& all = frames();
+  auto after = std::upper_bound(all.begin(), all.end(), position,
+                                [](uint64_t p, const FrameEntry& frame) { return p < frame.literal_position; });
+  if (after == all.begin()) return std::nullopt;
+  --after;
+  if (position - after->literal_position >= after->literal_bytes) return std::nullopt;
+  return static_cast<uint32_t>(after - all.begin());
+}
+
+// The posting table of that type, opened on first use. False: damaged or not there.
+bool SegmentReader::table(SectionType type, size_t key_bytes, PostingTable*& out) {
+  for (auto& [known, posting_table] : tables_) {
+    if (known != type) continue;
+    out = posting_table.get();
+    return out != nullptr;
+  }
+  uint64_t at = trailer_.index_offset + index_.header_bytes();
+  tables_.emplace_back(type, nullptr);
+  for (const Section& section : index_.sections) {
+    if (section.type == type && section.codec == Codec::kStored) {
+      auto opened = std::make_unique<PostingTable>();
+      auto read = [this, at](uint64_t offset, std::span<uint8_t> bytes) { return read_bytes(at + offset, bytes); };
+      if (!opened->open(read, section.stored_bytes, key_bytes)) {
+        report_damage(at, "a posting table is damaged: reading without it");
+        return false;
+      }
+      tables_.back().second = std::move(opened);
+    }
+    at += section.stored_bytes;
+  }
+  out = tables_.back().second.get();
+  return out != nullptr;
+}
+
+namespace {
+
+template <class T>
+std::array<uint8_t, sizeof(T)> big_endian(T value) {
+  std::array<uint8_t, sizeof(T)> bytes;
+  for (size_t i = 0; i < sizeof(T); i++) bytes[i] = static_cast<uint8_t>(value >> 8 * (sizeof(T) - 1 - i));
+  return bytes;
+}
+
+IpAddress last_address(const IpPrefix& prefix) {
+  IpAddress last = prefix.address;
+  for (int bit = prefix.length; bit < 128; bit++)
+    last.bytes[static_cast<size_t>(bit / 8)] |= static_cast<uint8_t>(0x80 >> bit % 8);
+  return last;
+}
+
+}  // namespace
+
+// Frames in which some lane has what the term asks for. Members are looked up one by one, so a frame may have them in
+// different lanes; the lanes themselves decide later. False: damaged.
+bool SegmentReader::find(const IndexTerm& term, Postings& frames) {
+  frames.resize(frames_.size());
+  std::iota(frames.begin(), frames.end(), uint32_t{0});
+  auto narrow = [&](SectionType type, std::span<const uint8_t> first, std::span<const uint8_t> last) {
+    PostingTable* posting_table = nullptr;
+    Postings found;
+    if (!table(type, first.size(), posting_table) || !posting_table->find(first, last, found)) return false;
+    normalise(found);
+    frames = intersection(frames, found);
+    return true;
+  };
+  if (term.flow_id) {
+    const auto key = big_endian(*term.flow_id);
+    if (!narrow(SectionType::kFlowIds, key, key)) return false;
+  }
+  if (term.connection) {
+    const Endpoints& e = *term.connection;
+    const auto key = big_endian(connection_key(e.source, e.source_port, e.destination, e.destination_port, e.protocol));
+    if (!narrow(SectionType::kConnections, key, key)) return false;
+  }
+  if (term.host) {
+    const IpAddress last = last_address(*term.host);
+    if (!narrow(SectionType::kHosts, term.host->address.bytes, last.bytes)) return false;
+  }
+  if (term.port) {
+    const auto key = big_endian(*term.port);
+    if (!narrow(SectionType::kPorts, key, key)) return false;
+  }
+  if (term.protocol) {
+    const auto key = big_endian(*term.protocol);
+    if (!narrow(SectionType::kProtocols, key, key)) return false;
+  }
+  return true;
+}
+
+Postings SegmentReader::candidates(const IndexFilter& filter) {
+  Postings all(frames().size());
+  std::iota(all.begin(), all.end(), uint32_t{0});
+  if (!sealed_ || filter.all_of.empty()) return all;
+  PostingTable* unindexed_table = nullptr;
+  Postings unindexed;
+  const uint8_t any = 0;
+  if (!table(SectionType::kUnindexedFrames, 1, unindexed_table) ||
+      !unindexed_table->find({&any, 1}, {&any, 1}, unindexed)) {
+    return all;
+  }
+  Postings result = all;
+  for (const auto& any_of : filter.all_of) {
+    Postings either = unindexed;
+    for (const IndexTerm& term : any_of) {
+      Postings found;
+      if (!find(term, found)) return all;
+      either.insert(either.end(), found.begin(), found.end());
+    }
+    normalise(either);
+    result = intersection(result, either);
+  }
+  std::erase_if(result, [&](uint32_t frame) { return frame >= frames_.size(); });
+  return result;
+}
+
+}  // namespace gatetape

@@ -1,0 +1,78 @@
+// One segment file, for reading: sealed, being written, or left by a crash. Damage is reported and stepped over. One
+// thread; holds the file open, so a segment evicted meanwhile can still be read to its end.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/file.h"
+#include "storage/format/format.h"
+#include "storage/format/posting_table.h"
+#include "storage/read/store_reader.h"
+
+namespace gatetape {
+
+class SegmentReader {
+ public:
+  // Damage is reported to `damage` as offset and text, here and by every later call.
+  using DamageReport = std::function<void(const std::string& path, uint64_t offset, const char* what)>;
+  static Result<std::unique_ptr<SegmentReader>> open(const std::string& path, DamageReport damage);
+
+  const SegmentHeader& header() const { return header_; }
+  const std::string& path() const { return file_.path(); }
+  bool sealed() const { return sealed_; }
+  uint64_t file_bytes() const { return file_bytes_; }
+  uint64_t bytes_read() const { return bytes_read_; }
+
+  // All frames, in order of writing. Of a sealed segment read from its index, else found by walking.
+  const std::vector<FrameEntry>& frames();
+  // Times, packets and root: of a sealed segment from its index, else summed up over its frames.
+  SegmentSummary summary();
+  // Where the last whole frame ends; beyond lies a torn tail, or a frame being written just now.
+  uint64_t end_of_frames();
+
+  // Frames (their numbers in frames()) that may hold a match.
+  Postings candidates(const IndexFilter& filter);
+
+  // The frame's header, and its stored bytes up to `section_bytes` after the header in `sections`.
+  // False: damaged (and reported).
+  bool read_frame(uint32_t frame, size_t section_bytes_at_least, FrameHeader& header, std::vector<uint8_t>& sections);
+  // Stored bytes of a section.
+  bool read_bytes(uint64_t offset, std::span<uint8_t> out);
+  // Which frame holds the literal at that position; nothing if none does.
+  std::optional<uint32_t> frame_with_literal(uint64_t position);
+
+  void report_damage(uint64_t offset, const char* what) { damage_(file_.path(), offset, what); }
+
+ private:
+  SegmentReader(File file, SegmentHeader header, size_t header_bytes, DamageReport damage);
+  void read_trailer();
+  void read_index();
+  void walk();
+  uint64_t find_next_frame(uint64_t offset, FrameHeader& header);
+  bool read_header_at(uint64_t offset, FrameHeader& header, bool& torn);
+  bool table(SectionType type, size_t key_bytes, PostingTable*& table);
+  bool find(const IndexTerm& term, Postings& frames);
+
+  File file_;
+  SegmentHeader header_;
+  size_t header_bytes_;
+  DamageReport damage_;
+  uint64_t file_bytes_ = 0;
+  uint64_t bytes_read_ = 0;
+  bool sealed_ = false;
+  Trailer trailer_;
+  FrameHeader index_;
+  bool frames_known_ = false;
+  std::vector<FrameEntry> frames_;
+  uint64_t end_of_frames_ = 0;
+  std::optional<SegmentSummary> summary_;
+  std::vector<std::pair<SectionType, std::unique_ptr<PostingTable>>> tables_;
+  std::vector<uint8_t> header_buffer_;
+};
+
+}  // namespace gatetape

@@ -1,0 +1,142 @@
+#include "storage/read/store_reader.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "storage/read/packet_merge.h"
+#include "storage/read/record_reader.h"
+#include "storage/read/segment_directory.h"
+
+namespace gatetape {
+namespace {
+
+constexpr size_t kLiteralCacheBytes = 512 << 20;  // at most; only what is read is kept
+
+class DirectoryStoreReader : public StoreReader {
+ public:
+  explicit DirectoryStoreReader(std::vector<std::string> directories) : directories_(std::move(directories)) {}
+
+  Result<ReadStatistics> packets(const StoreQuery& query,
+                                 const std::function<bool(const StoredPacket&)>& visit) override;
+  Result<ReadStatistics> records(const RecordQuery& query, const std::function<bool(const Record&)>& visit) override;
+  Result<StoreSummary> summary() override;
+
+ private:
+  // Runs in order of time, then domain, worker and class.
+  struct StreamKey {
+    int64_t run_started_ns;
+    Uuid run_uuid;
+    uint32_t ordinal_domain;
+    uint16_t worker;
+    RetentionClass retention;
+    auto operator<=>(const StreamKey&) const = default;
+  };
+  struct Stream {
+    std::vector<std::string> segments;
+    std::vector<uint16_t> interface_ids;
+  };
+  using Streams = std::map<StreamKey, Stream>;
+  Result<Streams> streams(ReadStatistics& statistics);
+  std::vector<uint16_t> interface_ids(const SegmentHeader& header);
+
+  std::vector<std::string> directories_;
+  std::vector<StoreInterface> interfaces_;  // of all segments seen so far
+};
+
+// Runs number their interfaces each from 0: where this one's are among those of all runs.
+std::vector<uint16_t> DirectoryStoreReader::interface_ids(const SegmentHeader& header) {
+  std::vector<uint16_t> ids;
+  for (const StoreInterface& interface : header.interfaces) {
+    const auto known = std::find(interfaces_.begin(), interfaces_.end(), interface);
+    ids.push_back(static_cast<uint16_t>(known - interfaces_.begin()));
+    if (known == interfaces_.end()) interfaces_.push_back(interface);
+  }
+  return ids;
+}
+
+Result<DirectoryStoreReader::Streams> DirectoryStoreReader::streams(ReadStatistics& statistics) {
+  auto files = list_segments(directories_);
+  if (!files) return pass_on(files);
+  Streams streams;
+  for (const SegmentPath& file : *files) {
+    if (file.kind != SegmentKind::kPackets) continue;
+    auto segment = open_segment(file.path, statistics);
+    if (segment == nullptr) continue;
+    statistics.segments++;
+    const SegmentHeader& header = segment->header();
+    Stream& stream =
+        streams[{header.run_started_ns, header.run_uuid, header.ordinal_domain, header.worker, header.retention}];
+    stream.segments.push_back(file.path);
+    stream.interface_ids = interface_ids(header);
+  }
+  return streams;
+}
+
+Result<ReadStatistics> DirectoryStoreReader::packets(const StoreQuery& query,
+                                                     const std::function<bool(const StoredPacket&)>& visit) {
+  ReadStatistics statistics;
+  auto all = streams(statistics);
+  if (!all) return pass_on(all);
+  LiteralCache cache(kLiteralCacheBytes);
+  for (auto stream = all->begin(); stream != all->end();) {
+    PacketMerge merge;
+    const auto run = std::tie(stream->first.run_started_ns, stream->first.run_uuid);
+    for (; stream != all->end() && std::tie(stream->first.run_started_ns, stream->first.run_uuid) == run; ++stream) {
+      merge.add(stream->first.ordinal_domain,
+                std::make_unique<PacketStream>(stream->second.segments, stream->second.interface_ids, query, cache,
+                                               statistics));
+    }
+    const bool more = merge.visit_all([&](const StoredPacket& packet) {
+      statistics.packets_visited++;
+      return visit(packet);
+    });
+    if (!more) break;
+  }
+  return statistics;
+}
+
+Result<ReadStatistics> DirectoryStoreReader::records(const RecordQuery& query,
+                                                     const std::function<bool(const Record&)>& visit) {
+  ReadStatistics statistics;
+  auto files = list_segments(directories_);
+  if (!files) return pass_on(files);
+  for (const SegmentPath& file : *files) {
+    if (file.kind == SegmentKind::kRecords && !read_records(file.path, query, statistics, visit)) break;
+  }
+  return statistics;
+}
+
+Result<StoreSummary> DirectoryStoreReader::summary() {
+  ReadStatistics statistics;
+  auto files = list_segments(directories_);
+  if (!files) return pass_on(files);
+  StoreSummary sum;
+  for (const SegmentPath& file : *files) {
+    auto segment = open_segment(file.path, statistics);
+    if (segment == nullptr) continue;
+    sum.stored_bytes += segment->file_bytes();
+    if (file.kind != SegmentKind::kPackets) continue;
+    const SegmentSummary one = segment->summary();
+    sum.segments++;
+    sum.segments_open += !segment->sealed();
+    interface_ids(segment->header());
+    if (one.packets == 0) continue;
+    sum.oldest_ns = sum.packets == 0 ? one.time_min_ns : std::min(sum.oldest_ns, one.time_min_ns);
+    sum.newest_ns = sum.packets == 0 ? one.time_max_ns : std::max(sum.newest_ns, one.time_max_ns);
+    sum.packets += one.packets;
+    sum.captured_bytes += one.captured_bytes;
+  }
+  sum.interfaces = interfaces_;
+  return sum;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StoreReader>> StoreReader::open(const std::vector<std::string>& directories) {
+  auto files = list_segments(directories);
+  if (!files) return pass_on(files);
+  return std::make_unique<DirectoryStoreReader>(directories);
+}
+
+}  // namespace gatetape

@@ -1,0 +1,50 @@
+// The store's slow work, on a thread of its own: sealing full segments and syncing open ones. Bounded by what there is:
+// a job is a file's name.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "storage/write/ring.h"
+#include "storage/write/segment_file.h"
+
+namespace gatetape {
+
+class Housekeeper {
+ public:
+  Housekeeper(Ring& ring, unsigned sync_interval_s);
+  ~Housekeeper();
+
+  void start();
+  // Segments that are written to are synced from time to time, from here ...
+  void opened(std::shared_ptr<SegmentFile> segment);
+  // ... to here; then they are sealed.
+  void finished(std::shared_ptr<SegmentFile> segment);
+  // Seals what was handed over and ends the thread; reports the first thing that failed since the beginning.
+  Result<void> stop();
+
+ private:
+  void run();
+  void seal(SegmentFile& segment);
+  void sync_open();
+  void note(const Result<void>& result);
+
+  Ring& ring_;
+  const std::chrono::seconds sync_interval_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::deque<std::shared_ptr<SegmentFile>> to_seal_;
+  std::map<uint64_t, std::shared_ptr<SegmentFile>> open_;  // by sequence number
+  std::set<std::string> changed_directories_;              // since the last sync
+  Result<void> first_failure_;
+  std::thread thread_;
+};
+
+}  // namespace gatetape

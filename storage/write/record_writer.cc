@@ -1,0 +1,168 @@
+#include "storage/write/record_writer.h"
+
+#include <algorithm>
+
+#include "common/check.h"
+#include "storage/read/record_reader.h"
+
+namespace gatetape {
+namespace {
+
+constexpr size_t kFrameBytes = 256 << 10;  // of records, before compression
+
+struct Span {
+  int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
+};
+
+Result<Span> span_of(std::span<const uint8_t> batch) {
+  Span span;
+  auto read = for_each_record(batch, [&](const Record& record) {
+    const RecordTime time = time_of(record);
+    span.first_ns = std::min(span.first_ns, time.first_ns);
+    span.last_ns = std::max(span.last_ns, time.last_ns);
+  });
+  if (!read) return pass_on(read);
+  return span;
+}
+
+Sha256Digest leaf_of(std::span<const uint8_t> batch) {
+  ByteSink message;
+  message.put(uint8_t{0});
+  message.bytes(batch);
+  return sha256(message.bytes());
+}
+
+}  // namespace
+
+RecordWriter::RecordWriter(std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
+                           std::function<uint64_t()> next_sequence, Ring& ring, Housekeeper& housekeeper)
+    : directory_(std::move(directory)),
+      header_(std::move(base)),
+      segment_bytes_max_(segment_bytes_max),
+      next_sequence_(std::move(next_sequence)),
+      ring_(ring),
+      housekeeper_(housekeeper) {
+  header_.kind = SegmentKind::kRecords;
+}
+
+Result<void> RecordWriter::write(const RecordBatch& batch) {
+  std::lock_guard lock(mutex_);
+  if (!failure_) return failure_;
+  if (closed_) return fail("{}: the store is closed", directory_);
+  if (batch.empty()) return {};
+  if (batch.size_bytes() > kSectionBytesMax - kFrameBytes)
+    return fail("a record batch of {} bytes is too large", batch.size_bytes());
+  gather(batch);
+  for (Pending& pending : pending_) {
+    if (pending.bytes.size() >= kFrameBytes && !flush(pending)) break;
+  }
+  return failure_;
+}
+
+// Extracts ask for flows, accounts and events of long times, of which HTTP transactions are by far the most bytes.
+RecordWriter::Group RecordWriter::group_of(uint8_t type) {
+  const RecordTypes one = RecordTypes{1} << type;
+  if (one == record_types<HttpRecord>()) return kHttp;
+  return one == record_types<AlertRecord>() ? kAlerts : kOthers;
+}
+
+void RecordWriter::gather(const RecordBatch& batch) {
+  const auto now = std::chrono::steady_clock::now();
+  const Result<void> walked = for_each_raw_record(batch.bytes(), [&](uint8_t type, std::span<const uint8_t> record) {
+    Pending& pending = pending_[group_of(type)];
+    if (pending.records == 0) pending.since = now;
+    pending.bytes.bytes(record);
+    ++pending.records;
+    pending.types |= RecordTypes{1} << type;
+  });
+  GT_CHECK(walked);  // we made it
+}
+
+Result<void> RecordWriter::flush_if_old() {
+  constexpr auto kWait = std::chrono::milliseconds(500);
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) return {};
+  const auto now = std::chrono::steady_clock::now();
+  for (Pending& pending : pending_) {
+    if (pending.records != 0 && now - pending.since >= kWait && !flush(pending)) break;
+  }
+  return failure_;
+}
+
+Result<void> RecordWriter::open_segment() {
+  header_.sequence = next_sequence_();
+  header_.uuid = random_uuid();
+  header_.created_ns =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  auto segment = SegmentFile::create(directory_, header_, ring_);
+  if (!segment) return pass_on(segment);
+  segment_ = std::move(*segment);
+  frame_number_ = 0;
+  roots_.clear();
+  housekeeper_.opened(segment_);
+  return {};
+}
+
+void RecordWriter::finish_segment() {
+  header_.previous_root = segment_root(header_.serialise(), roots_);
+  header_.previous_sequence = header_.sequence;
+  housekeeper_.finished(std::exchange(segment_, nullptr));
+}
+
+// The frame of one batch; completes the header.
+ByteSink RecordWriter::frame_of(std::span<const uint8_t> batch, FrameHeader& header) {
+  ByteSink frame;
+  frame.zeros(frame_header_bytes(1));
+  Section section;
+  section.type = SectionType::kRecordBatch;
+  section.flags = kSectionRequired;
+  section.raw_bytes = static_cast<uint32_t>(batch.size());
+  section.codec = compressor_.compress(batch, frame) ? Codec::kZstd : Codec::kStored;
+  if (section.codec == Codec::kStored) frame.bytes(batch);
+  const auto body = frame.bytes().subspan(frame_header_bytes(1));
+  section.stored_bytes = static_cast<uint32_t>(body.size());
+  section.checksum = checksum(body);
+  header.sections.push_back(section);
+  header.serialise(frame.data());
+  return frame;
+}
+
+// Errors are sticky: records that could not be written are gone, and every later call says so.
+Result<void> RecordWriter::flush(Pending& pending) {
+  if (!failure_ || pending.records == 0) return failure_;
+  if (segment_ == nullptr && !(failure_ = open_segment())) return failure_;
+  auto span = span_of(pending.bytes.bytes());
+  if (!span) return failure_ = pass_on(span);
+  records_ += pending.records;
+  FrameHeader header;
+  header.kind = FrameKind::kRecords;
+  header.segment_id = segment_id(header_.uuid);
+  header.number = frame_number_++;
+  header.packets = pending.records;
+  header.literal_position = pending.types;
+  header.time_min_ns = span->first_ns;
+  header.time_max_ns = span->last_ns;
+  header.captured_bytes = pending.bytes.size();
+  header.account_added = records_;
+  std::vector<Sha256Digest> leaves{leaf_of(pending.bytes.bytes())};
+  header.root = frame_root(header_.uuid, header, {}, leaves);
+  roots_.push_back(header.root);
+
+  const ByteSink frame = frame_of(pending.bytes.bytes(), header);
+  pending.bytes.clear();
+  pending.records = 0;
+  pending.types = 0;
+  failure_ = segment_->append(frame.bytes());
+  if (failure_ && segment_->bytes() >= segment_bytes_max_) finish_segment();
+  return failure_;
+}
+
+Result<void> RecordWriter::close() {
+  std::lock_guard lock(mutex_);
+  for (Pending& pending : pending_) (void)flush(pending);  // what fails stays in failure_
+  closed_ = true;
+  if (segment_ != nullptr) finish_segment();
+  return failure_;
+}
+
+}  // namespace gatetape

@@ -1,0 +1,66 @@
+// Records into the store, beside the packets: gathered by what is asked for together into compressed, checksummed
+// frames (FORMAT.md, records). Any thread; a record is on disk about a second after it was handed over, or at close().
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "packet/records.h"
+#include "storage/format/compression.h"
+#include "storage/format/format.h"
+#include "storage/write/housekeeper.h"
+#include "storage/write/ring.h"
+#include "storage/write/segment_file.h"
+
+namespace gatetape {
+
+class RecordWriter : public RecordSink {
+ public:
+  // `next_sequence` hands out sequence numbers. `base` has the run's fields set, and the previous segment's.
+  RecordWriter(std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
+               std::function<uint64_t()> next_sequence, Ring& ring, Housekeeper& housekeeper);
+
+  Result<void> write(const RecordBatch& batch) override;
+  // Writes out what has waited for half a second, unless another thread is in here: it will be asked again.
+  Result<void> flush_if_old();
+  // Writes out everything and hands the segment over for sealing; what comes later is refused.
+  Result<void> close();
+
+ private:
+  // Records on their way into a frame.
+  struct Pending {
+    ByteSink bytes;
+    uint32_t records = 0;
+    RecordTypes types = 0;
+    std::chrono::steady_clock::time_point since;
+  };
+  enum Group : size_t { kHttp, kAlerts, kOthers, kGroupCount };
+  static Group group_of(uint8_t type);
+
+  void gather(const RecordBatch& batch);
+  Result<void> flush(Pending& pending);
+  ByteSink frame_of(std::span<const uint8_t> batch, FrameHeader& header);
+  Result<void> open_segment();
+  void finish_segment();
+
+  std::mutex mutex_;
+  std::string directory_;
+  SegmentHeader header_;
+  uint64_t segment_bytes_max_;
+  std::function<uint64_t()> next_sequence_;
+  Ring& ring_;
+  Housekeeper& housekeeper_;
+  Compressor compressor_{1};
+  std::shared_ptr<SegmentFile> segment_;
+  uint32_t frame_number_ = 0;
+  uint64_t records_ = 0;
+  std::vector<Sha256Digest> roots_;
+  std::array<Pending, kGroupCount> pending_;
+  bool closed_ = false;
+  Result<void> failure_;
+};
+
+}  // namespace gatetape

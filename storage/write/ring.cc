@@ -1,0 +1,68 @@
+#include "storage/write/ring.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "common/log.h"
+
+namespace gatetape {
+
+void Ring::add_sealed(Segment segment, uint64_t bytes_counted) {
+  std::lock_guard lock(mutex_);
+  bytes_ += segment.bytes - std::min(segment.bytes, bytes_counted);
+  sealed_.insert(std::move(segment));
+}
+
+Result<void> Ring::reserve(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  while (bytes_ + bytes > bytes_max_) {
+    if (!evict_oldest_locked()) {
+      return fail("the ring of {} bytes is full and holds nothing but pinned and open segments", bytes_max_);
+    }
+  }
+  bytes_ += bytes;
+  return {};
+}
+
+void Ring::unreserve(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  bytes_ -= bytes;
+}
+
+bool Ring::evict_oldest() {
+  std::lock_guard lock(mutex_);
+  return evict_oldest_locked();
+}
+
+bool Ring::evict_oldest_locked() {
+  const auto oldest = std::find_if(sealed_.begin(), sealed_.end(), [](const Segment& s) { return !s.pinned; });
+  if (oldest == sealed_.end()) return false;
+  if (::unlink(oldest->path.c_str()) != 0 && errno != ENOENT) {
+    log_warning("{}: cannot be evicted: {}", oldest->path, std::strerror(errno));
+  }
+  bytes_ -= oldest->bytes;
+  evicted_++;
+  if (evicted_names_.size() < kNamesMax) evicted_names_.push_back(oldest->path);
+  sealed_.erase(oldest);
+  return true;
+}
+
+uint64_t Ring::bytes() const {
+  std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
+uint64_t Ring::evicted() const {
+  std::lock_guard lock(mutex_);
+  return evicted_;
+}
+
+std::vector<std::string> Ring::take_evicted() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(evicted_names_, {});
+}
+
+}  // namespace gatetape

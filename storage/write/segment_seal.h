@@ -1,0 +1,21 @@
+// Sealing: reads a segment's frames back and appends the index (FORMAT.md, sealing). The same for a segment that is
+// full and for one that a crash left behind. Off the packet path.
+#pragma once
+
+#include <string>
+
+#include "storage/format/format.h"
+
+namespace gatetape {
+
+struct SealedSegment {
+  SegmentHeader header;
+  SegmentSummary summary;
+  uint64_t file_bytes = 0;
+  bool was_sealed = false;
+};
+
+// Cuts off a torn tail, appends index and trailer, syncs. Does nothing to a segment that is sealed.
+Result<SealedSegment> seal_segment(const std::string& path);
+
+}  // namespace gatetape

@@ -1,0 +1,58 @@
+// StoreWorker as the store makes it: one open frame per retention class in use, closed on the worker's own thread (no
+// other core touches its packets), and a queue to the store's writing thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+
+#include "storage/write/frame_queue.h"
+#include "storage/write/segment_stream.h"
+#include "storage/write/store_writer.h"
+
+namespace gatetape {
+
+// What workers and the store's threads share.
+struct StoreShared {
+  std::atomic<uint64_t> next_sequence{1};
+  std::atomic<bool> failed{false};  // sticky
+  int frames_ready = -1;            // an eventfd: a queue has got something
+};
+
+class QueueingStoreWorker : public StoreWorker {
+ public:
+  struct Options {
+    SegmentLimits limits;
+    size_t reference_memory_bytes = 0;
+    int compression_level = 1;
+    bool may_block = false;
+    std::array<SegmentHeader, kRetentionClassCount> base_headers;  // by class
+  };
+  QueueingStoreWorker(Options options, StoreShared& shared);
+
+  void add(const Packet& packet, const DecodedPacket& decoded, const PacketContext& context) override;
+  void tick(int64_t monotonic_ns) override;
+  void flush() override;
+  StoreCounts counts() const override;
+
+  // For the writing thread.
+  FrameQueue& queue() { return queue_; }
+  void written(const FrameHeader& header);
+  void not_written(const FrameHeader& header);
+
+ private:
+  SegmentStream& stream_of(RetentionClass retention);
+  void close_frame(SegmentStream& stream, bool may_wait);
+
+  Options options_;
+  StoreShared& shared_;
+  FrameQueue queue_;
+  std::array<std::unique_ptr<SegmentStream>, kRetentionClassCount> streams_;
+  int64_t now_ns_ = 0;
+  // The worker's thread.
+  uint64_t added_ = 0, dropped_queue_full_ = 0, dropped_failed_ = 0;
+  // The writing thread.
+  std::atomic<uint64_t> stored_{0}, stored_bytes_{0}, not_written_{0};
+};
+
+}  // namespace gatetape

@@ -1,0 +1,256 @@
+#include "storage/write/store_writer.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+#include "common/check.h"
+#include "common/log.h"
+#include "common/thread_name.h"
+#include "storage/write/housekeeper.h"
+#include "storage/write/record_writer.h"
+#include "storage/write/ring.h"
+#include "storage/write/segment_file.h"
+#include "storage/write/store_opening.h"
+#include "storage/write/store_worker.h"
+
+namespace gatetape {
+namespace {
+
+constexpr uint64_t kSegmentStoredBytesMax = 512 << 20;
+constexpr uint64_t kSegmentStoredBytesMin = 1 << 20;
+constexpr uint64_t kRecordSegmentBytesMax = 64 << 20;
+
+int64_t wall_clock_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// Small enough that a ring holds some dozens of segments and so gives way in small steps.
+uint64_t segment_stored_bytes(uint64_t ring_bytes, unsigned workers) {
+  return std::clamp(ring_bytes / (16 * uint64_t{workers}), kSegmentStoredBytesMin, kSegmentStoredBytesMax);
+}
+
+class DirectoryStore : public Store {
+ public:
+  DirectoryStore(const StoreOptions& options, bool live, std::vector<File> locks, ExistingSegments existing,
+                 uint64_t ring_bytes);
+  ~DirectoryStore() override;
+
+  StoreWorker& worker(unsigned index) override { return *workers_.at(index); }
+  RecordSink& records() override { return *records_; }
+  Result<void> status() const override;
+  Result<void> settle() override;
+  Result<void> close() override;
+
+ private:
+  SegmentHeader begin_stream(SegmentHeader header, const ExistingSegments& existing) const;
+  void write_frames();  // the writing thread
+  bool write_queued();
+  Result<void> write(unsigned worker, const ClosedFrame& frame);
+  void note_failure(const Result<void>& result);
+  void write_old_records();
+  void write_evictions();
+
+  StoreOptions options_;
+  const Uuid run_uuid_ = random_uuid();
+  const int64_t run_started_ns_ = wall_clock_ns();
+  std::vector<File> locks_;
+  StoreShared shared_;
+  Ring ring_;
+  std::vector<std::unique_ptr<QueueingStoreWorker>> workers_;
+  // The segments being written, by worker and class: the writing thread's.
+  std::vector<std::array<std::shared_ptr<SegmentFile>, kRetentionClassCount>> open_;
+  mutable std::mutex failure_mutex_;
+  Result<void> failure_;
+  std::unique_ptr<RecordWriter> records_;
+  std::unique_ptr<Housekeeper> housekeeper_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> closing_{false};
+  std::thread writing_thread_;
+};
+
+// What all segments of a stream of this run have in common, and the newest segment of the stream before it.
+SegmentHeader DirectoryStore::begin_stream(SegmentHeader header, const ExistingSegments& existing) const {
+  header.run_uuid = run_uuid_;
+  header.run_started_ns = run_started_ns_;
+  header.interfaces = options_.interfaces;
+  const auto tail = existing.tails.find(stream_name(segment_file_name(header)));
+  if (tail != existing.tails.end()) {
+    header.previous_sequence = tail->second.sequence;
+    header.previous_root = tail->second.root;
+  }
+  return header;
+}
+
+DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vector<File> locks,
+                               ExistingSegments existing, uint64_t ring_bytes)
+    : options_(options), locks_(std::move(locks)), ring_(ring_bytes), open_(options.workers) {
+  shared_.next_sequence = existing.last_sequence + 1;
+  shared_.frames_ready = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  GT_CHECK(shared_.frames_ready >= 0);
+  for (Ring::Segment& segment : existing.segments) ring_.add_sealed(std::move(segment), 0);
+
+  QueueingStoreWorker::Options worker_options;
+  worker_options.limits = {options_.segment_raw_bytes_max, segment_stored_bytes(ring_bytes, options_.workers)};
+  worker_options.reference_memory_bytes = options_.reference_memory_bytes / options_.workers;
+  worker_options.compression_level = options_.compression_level;
+  worker_options.may_block = !live;
+  for (unsigned worker = 0; worker < options_.workers; worker++) {
+    for (size_t retention = 0; retention < worker_options.base_headers.size(); retention++) {
+      SegmentHeader header;
+      header.worker = static_cast<uint16_t>(worker);
+      header.retention = static_cast<RetentionClass>(retention);
+      header.ordinal_domain = options_.shared_ordinals ? 0 : worker;
+      worker_options.base_headers[retention] = begin_stream(header, existing);
+    }
+    workers_.push_back(std::make_unique<QueueingStoreWorker>(worker_options, shared_));
+  }
+  housekeeper_ = std::make_unique<Housekeeper>(ring_, options_.sync_interval_s);
+  SegmentHeader records_header;
+  records_header.kind = SegmentKind::kRecords;
+  records_ = std::make_unique<RecordWriter>(
+      options_.directories.front(), begin_stream(records_header, existing),
+      std::min(kRecordSegmentBytesMax, worker_options.limits.stored_bytes_max),
+      [this] { return shared_.next_sequence.fetch_add(1); }, ring_, *housekeeper_);
+  housekeeper_->start();
+  writing_thread_ = std::thread([this] {
+    name_this_thread("gt-store-write");
+    write_frames();
+  });
+}
+
+DirectoryStore::~DirectoryStore() {
+  if (!closing_) (void)close();
+  ::close(shared_.frames_ready);
+}
+
+// Not left to the housekeeper, which may be sealing a segment for longer than a record may wait. Frames must not wait
+// for records either: whoever is writing some at the moment is left alone.
+void DirectoryStore::write_old_records() {
+  write_evictions();
+  note_failure(records_->flush_if_old());
+}
+
+// An evicted segment is something the store itself says.
+void DirectoryStore::write_evictions() {
+  RecordBatch batch;
+  for (const std::string& path : ring_.take_evicted()) batch.append(EventRecord{wall_clock_ns(), "disk.evicted", path});
+  if (!batch.empty()) note_failure(records_->write(batch));
+}
+
+void DirectoryStore::note_failure(const Result<void>& result) {
+  if (result) return;
+  std::lock_guard lock(failure_mutex_);
+  if (!failure_) return;
+  failure_ = result;
+  shared_.failed = true;
+  log_error("store: {}", result.error().message);
+}
+
+Result<void> DirectoryStore::status() const {
+  std::lock_guard lock(failure_mutex_);
+  return failure_;
+}
+
+Result<void> DirectoryStore::write(unsigned worker, const ClosedFrame& frame) {
+  auto& segment = open_[worker][static_cast<size_t>(frame.retention)];
+  if (frame.begins_segment != nullptr) {
+    if (segment != nullptr) housekeeper_->finished(std::exchange(segment, nullptr));
+    auto created =
+        SegmentFile::create(options_.directories[worker % options_.directories.size()], *frame.begins_segment, ring_);
+    if (!created) return pass_on(created);
+    segment = std::move(*created);
+    housekeeper_->opened(segment);
+  }
+  GT_CHECK(segment != nullptr);
+  return segment->append(frame.bytes.bytes());
+}
+
+// Takes one frame from each queue; false when all were empty.
+bool DirectoryStore::write_queued() {
+  bool any = false;
+  for (unsigned worker = 0; worker < workers_.size(); worker++) {
+    const ClosedFrame* frame = workers_[worker]->queue().oldest();
+    if (frame == nullptr) continue;
+    any = true;
+    // After a failure nothing more is written: a later frame may refer to the one that is missing.
+    if (!shared_.failed) note_failure(write(worker, *frame));
+    shared_.failed ? workers_[worker]->not_written(frame->header) : workers_[worker]->written(frame->header);
+    workers_[worker]->queue().pop();
+  }
+  return any;
+}
+
+void DirectoryStore::write_frames() {
+  constexpr int kTimeout_ms = 100;
+  for (;;) {
+    const bool stopping =
+        stopping_.load(std::memory_order_acquire);  // read before looking: what was pushed by then is seen
+    while (write_queued()) write_old_records();
+    if (stopping) return;
+    write_old_records();
+    pollfd ready{shared_.frames_ready, POLLIN, 0};
+    if (::poll(&ready, 1, kTimeout_ms) > 0) {
+      uint64_t count;
+      (void)!::read(shared_.frames_ready, &count, sizeof count);
+    }
+  }
+}
+
+Result<void> DirectoryStore::settle() {
+  for (auto& worker : workers_) worker->queue().wait_until_empty();
+  return status();
+}
+
+Result<void> DirectoryStore::close() {
+  if (closing_.exchange(true)) return status();
+  for (auto& worker : workers_) worker->flush();
+  stopping_.store(true, std::memory_order_release);
+  const uint64_t one = 1;
+  (void)!::write(shared_.frames_ready, &one, sizeof one);
+  writing_thread_.join();
+  write_evictions();
+  note_failure(records_->close());
+  for (auto& worker : open_) {
+    for (auto& segment : worker) {
+      if (segment != nullptr) housekeeper_->finished(std::exchange(segment, nullptr));
+    }
+  }
+  note_failure(housekeeper_->stop());
+  for (const std::string& directory : options_.directories) note_failure(sync_directory(directory));
+  return status();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, bool live) {
+  if (options.directories.empty()) return fail("no store directory given");
+  GT_CHECK(options.workers > 0);
+  std::vector<File> locks;
+  for (const std::string& directory : options.directories) {
+    auto lock = lock_directory(directory);
+    if (!lock) return pass_on(lock);
+    locks.push_back(std::move(*lock));
+  }
+  auto existing = take_stock(options.directories);
+  if (!existing) return pass_on(existing);
+  if (existing->recovered != 0) {
+    log_warning(
+        "{}: {} segment(s) left open by a capture that did not end properly were recovered; {} bytes of frames cut "
+        "short were removed",
+        options.directories.front(), existing->recovered, existing->torn_bytes);
+  }
+  uint64_t present = 0;
+  for (const Ring::Segment& segment : existing->segments) present += segment.bytes;
+  const uint64_t ring_bytes =
+      options.ring_bytes_max != 0 ? options.ring_bytes_max : default_ring_bytes(options.directories, present);
+  return std::make_unique<DirectoryStore>(options, live, std::move(locks), std::move(*existing), ring_bytes);
+}
+
+}  // namespace gatetape

@@ -1,0 +1,99 @@
+// The writing side of the store: what a capture holds. One Store per process and store directory (it takes a lock
+// file); one StoreWorker per capture worker, used by that worker's thread alone; everything slow (writing, sealing,
+// index writing, eviction) happens on the store's own thread behind bounded queues.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "packet/account.h"
+#include "packet/decode.h"
+#include "packet/packet.h"
+#include "packet/records.h"
+
+namespace gatetape {
+
+// Longer packets are not taken; it is tcpdump's own limit.
+inline constexpr uint32_t kStoredPacketBytesMax = 262144;
+
+// Classes age apart: each has segments of its own (storage/FORMAT.md).
+enum class RetentionClass : uint8_t { kFull = 0, kCut = 1, kHeaders = 2, kPinned = 3 };
+inline constexpr int kRetentionClassCount = 4;
+
+struct StoreInterface {
+  std::string name;
+  LinkType link_type = LinkType::kEthernet;
+  uint32_t snap_length = 262144;
+  friend bool operator==(const StoreInterface&, const StoreInterface&) = default;
+};
+
+struct StoreOptions {
+  std::vector<std::string> directories;  // created when missing; workers are spread over them
+  unsigned workers = 1;
+  uint64_t ring_bytes_max = 0;  // over all directories; 0: four fifths of what is free at start
+  // Captured bytes per segment: the domain of references. A segment also ends at 512 MiB on disk, or a sixteenth of a
+  // worker's share of the ring.
+  uint64_t segment_raw_bytes_max = uint64_t{4} << 30;
+  uint64_t reference_memory_bytes = 512 << 20;  // payloads kept to find repeats, divided among workers
+  int compression_level = 1;                    // zstd's
+  unsigned sync_interval_s = 5;  // what a power cut may take; the death of the process takes only open frames
+  // Packets' ordinals count one sequence over all workers (a distributor numbered them): readers merge workers by
+  // ordinal. Else each worker numbers its own and readers merge by time.
+  bool shared_ordinals = false;
+  std::vector<StoreInterface> interfaces;
+};
+
+// What became of the packets handed to a StoreWorker; added == stored + dropped_* + pending.
+struct StoreCounts {
+  uint64_t added = 0;
+  uint64_t stored = 0;  // written to the file (not necessarily synced)
+  uint64_t stored_bytes = 0;
+  uint64_t dropped_queue_full = 0;
+  uint64_t dropped_failed = 0;
+  uint64_t pending = 0;
+};
+
+// What the store is told of a packet beside the packet itself.
+struct PacketContext {
+  uint64_t flow_id = 0;  // 0: of no flow
+  RetentionClass retention = RetentionClass::kFull;
+  bool encrypted = false;  // its payload will not be seen again: looking for repeats in it is wasted
+};
+
+class StoreWorker {
+ public:
+  virtual ~StoreWorker() = default;
+  // Copies the packet into the open frame of its class. Never blocks when `may_block` was false at creation: a full
+  // queue drops the whole frame and counts its packets.
+  // Precondition: captured_length <= kStoredPacketBytesMax.
+  virtual void add(const Packet& packet, const DecodedPacket& decoded, const PacketContext& context) = 0;
+  // Call at least every 100 ms with a monotonic clock's nanoseconds: closes frames that have been open for a second, so
+  // that every packet can be extracted within two.
+  virtual void tick(int64_t monotonic_ns) = 0;
+  // Closes all open frames (end of capture), waiting for the disk if it must: no packet is lost by it any more. They
+  // are on disk when Store::close() returns.
+  virtual void flush() = 0;
+  virtual StoreCounts counts() const = 0;
+};
+
+class Store {
+ public:
+  // `live`: the source cannot wait, so a full queue drops; else add() waits for the disk.
+  static Result<std::unique_ptr<Store>> open(const StoreOptions& options, bool live);
+  virtual ~Store() = default;
+  virtual StoreWorker& worker(unsigned index) = 0;
+  // Records stand beside the packets; written by one thread (the records thread).
+  virtual RecordSink& records() = 0;
+  // The first thing that went wrong with the disk, if anything did; errors are sticky.
+  virtual Result<void> status() const = 0;
+  // Call after the workers have flushed: waits until all they handed over is written, or dropped and counted; after it
+  // their counts() have nothing pending. Records are still taken: the last account is one.
+  virtual Result<void> settle() = 0;
+  // Writes what is open, seals segments, writes their indexes, syncs. Call after the workers have stopped.
+  virtual Result<void> close() = 0;
+};
+
+}  // namespace gatetape
