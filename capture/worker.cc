@@ -4,25 +4,14 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include <chrono>
-
 #include "capture/backoff.h"
+#include "common/clock.h"
 #include "common/thread_name.h"
 
 namespace gatetape {
 namespace {
 
 constexpr int64_t kTickInterval_ns = 20'000'000;
-
-int64_t monotonic_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
-int64_t wall_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 void pin_to(int cpu) {
   cpu_set_t set;
@@ -118,11 +107,11 @@ void Worker::run_handed() {
 }
 
 void Worker::after_round(bool idle) {
-  const int64_t now_ns = monotonic_ns();
+  const int64_t now_ns = monotonic_clock_ns();
   if (!idle && now_ns - last_tick_ns_ < kTickInterval_ns) return;
   if (now_ns - last_tick_ns_ < kTickInterval_ns / 4) return;
   last_tick_ns_ = now_ns;
-  pipeline_.tick(now_ns, live_ ? wall_ns() : 0);
+  pipeline_.tick(now_ns, live_ ? wall_clock_ns() : 0);
   published_.publish(pipeline_.account());
 }
 

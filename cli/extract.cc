@@ -9,6 +9,7 @@
 #include "cli/query_options.h"
 #include "common/log.h"
 #include "common/time_text.h"
+#include "storage/query/index_planning.h"
 
 namespace gatetape {
 
@@ -116,7 +117,7 @@ int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, 
   Result<ExtractStatement> statement = extract(**reader, *expression, request, interrupted);
   if (!statement) return line.failed(statement.error());
   if (line.has("explain")) {
-    fmt::print(stderr, "{}{}", expression->explain(), explain_index(expression->index_filter()));
+    fmt::print(stderr, "{}{}", expression->explain(), explain_index(index_filter_of(*expression)));
     fmt::print(stderr, "read: {} packets of {} frames, {}; {} frames skipped\n", statement->read.packets_visited,
                statement->read.frames_read, format_size(statement->read.bytes_read),
                statement->read.frames - statement->read.frames_read);

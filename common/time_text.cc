@@ -197,11 +197,6 @@ void append_calendar(std::string& out, int64_t timestamp_ns, int digits) {
 
 }  // namespace
 
-int64_t wall_clock_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 Result<int64_t> parse_time(std::string_view text, int64_t now_ns) {
   if (text == "now") return now_ns;
   if (text.size() > 1 && (text.front() == '-' || text.front() == '+')) return parse_relative(text, now_ns);

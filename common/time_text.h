@@ -5,14 +5,10 @@
 #include <string>
 #include <string_view>
 
+#include "common/clock.h"
 #include "common/result.h"
 
 namespace gatetape {
-
-inline constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
-
-// Nanoseconds since the Unix epoch, now, by the system's clock.
-int64_t wall_clock_ns();
 
 // Since the Unix epoch, in nanoseconds, from one of
 //   2026-11-20T10:00:00Z, 2026-11-20 10:00:00.5+01:00   RFC 3339 with a zone, up to nine digits after the second

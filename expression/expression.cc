@@ -1,7 +1,7 @@
 #include "expression/expression.h"
 
 #include "expression/expression_parts.h"
-#include "storage/query/expression_index.h"
+#include "expression/link_offsets.h"
 
 namespace gatetape {
 
@@ -93,7 +93,7 @@ Result<Expression> Expression::parse(std::string_view text) {
   parts->text = text;
   if (text.find_first_not_of(" \t\n\r") == std::string_view::npos) return Expression(std::move(parts));
   Result<ExpressionNode> node = parse_expression(parts->text);
-  parts->index_applies = node && index_applies(*node, parts->text);
+  parts->offsets_certain = node && offsets_certain(*node, parts->text);
   if (mentions_own_names(text)) {
     if (!node) return pass_on(node);
     split_expression(*parts, *node);
@@ -145,10 +145,6 @@ bool Expression::matches(const Record& record) {
   const Endpoints* endpoints = endpoints_in(record);
   if (endpoints == nullptr) return false;
   return !parts_->root || parts_->matches(*parts_->root, record, *endpoints);
-}
-
-IndexFilter Expression::index_filter() const {
-  return parts_->root ? parts_->index(*parts_->root) : IndexFilter();
 }
 
 std::string Expression::explain() const {

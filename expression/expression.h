@@ -26,21 +26,13 @@
 #include <vector>
 
 #include "common/result.h"
+#include "common/time_range.h"
 #include "packet/records.h"
-#include "storage/read/store_reader.h"
+#include "packet/stored_packet.h"
 
 namespace gatetape {
 
 inline constexpr size_t kConnectionsMax = 4'000'000;
-
-struct TimeRange {
-  std::optional<int64_t> since_ns;  // first instant wanted
-  std::optional<int64_t> until_ns;  // first instant no longer wanted
-
-  bool touches(int64_t first_ns, int64_t last_ns) const {
-    return (!until_ns || first_ns < *until_ns) && (!since_ns || last_ns >= *since_ns);
-  }
-};
 
 class Expression {
  public:
@@ -67,8 +59,6 @@ class Expression {
   Result<void> learned() const;
 
   bool matches(const StoredPacket& packet);
-  // Frames outside cannot hold a match. After resolving.
-  IndexFilter index_filter() const;
 
   // Prepares to match records: every piece of libpcap's must be one that speaks of endpoints
   // (expression/endpoint_test.h).
@@ -80,7 +70,9 @@ class Expression {
   // How the text was split, one item a line, and what each asks; for --explain.
   std::string explain() const;
 
+  // The inside, for whoever plans a query of an index (storage/query/index_planning.h).
   struct Parts;  // expression/expression_parts.h
+  const Parts& parts() const { return *parts_; }
 
  private:
   explicit Expression(std::unique_ptr<Parts> parts);

@@ -2,7 +2,6 @@
 
 #include "expression/endpoint_test.h"
 #include "expression/expression_parts.h"
-#include "storage/query/expression_index.h"
 
 namespace gatetape {
 
@@ -33,45 +32,6 @@ bool packet_holds(const OwnTerm& own, const StoredPacket& packet, const DecodedP
     default:
       return false;
   }
-}
-
-IndexFilter one_term(IndexTerm term) {
-  IndexFilter filter;
-  filter.all_of.push_back({std::move(term)});
-  return filter;
-}
-
-// any.host and any.port ask what decode() found, which is what the index holds; a frame that it could not decode, they
-// do not match.
-IndexFilter index_own(const OwnTerm& own) {
-  IndexTerm term;
-  if (own.comparison != Comparison::kEqual) return {};
-  if (own.name == OwnName::kFlowId) {
-    term.flow_id = own.number;
-  } else if (own.name == OwnName::kAnyHost) {
-    term.host = own.prefix;
-  } else if (own.name == OwnName::kAnyPort) {
-    term.port = static_cast<uint16_t>(own.number);
-  } else {
-    return {};
-  }
-  return one_term(term);
-}
-
-IndexFilter index_connection(const ConnectionTerm& term) {
-  if (term.name == OwnName::kCommunityId) {
-    if (!term.endpoints || term.node.own.comparison != Comparison::kEqual) return {};
-    // ICMP's requests and replies are one community, and two connections to the index.
-    if (term.endpoints->protocol != kProtocolTcp && term.endpoints->protocol != kProtocolUdp) return {};
-    IndexTerm connection;
-    connection.connection = term.endpoints;
-    return one_term(connection);
-  }
-  if (term.flows.size() > kIndexTermsMax) return {};
-  IndexFilter filter;
-  std::vector<IndexTerm>& clause = filter.all_of.emplace_back();
-  for (const uint64_t flow_id : term.flows) clause.emplace_back().flow_id = flow_id;
-  return filter;
 }
 
 }  // namespace
@@ -135,31 +95,6 @@ bool Expression::Parts::matches_community(ConnectionTerm& term, const StoredPack
   if (term.verdicts.size() >= kVerdictsMax) term.verdicts.clear();
   if (packet.flow_id != 0) term.verdicts.emplace(packet.flow_id, verdict);
   return verdict;
-}
-
-IndexFilter Expression::Parts::index(const ExpressionTerm& term) const {
-  switch (term.kind) {
-    case Kind::kPiece: {
-      const ExpressionPiece& piece = pieces[term.index];
-      return index_applies ? index_filter_of(piece.node) : IndexFilter();
-    }
-    case Kind::kOwn:
-      return index_own(term.own);
-    case Kind::kConnection:
-      return index_connection(connections[term.index]);
-    case Kind::kNot:
-      return {};
-    case Kind::kAnd:
-    case Kind::kOr:
-      break;
-  }
-  IndexFilter filter = index(term.children[0]);
-  for (size_t i = 1; i < term.children.size(); ++i) {
-    IndexFilter next = index(term.children[i]);
-    filter = term.kind == Kind::kAnd ? both_of(std::move(filter), std::move(next))
-                                     : either_of(std::move(filter), std::move(next));
-  }
-  return filter;
 }
 
 }  // namespace gatetape

@@ -47,13 +47,12 @@ struct Expression::Parts {
   std::optional<ExpressionTerm> root;  // none: everything
   std::vector<ExpressionPiece> pieces;
   std::vector<ConnectionTerm> connections;
-  bool index_applies = false;  // to libpcap's pieces
-  bool too_many = false;       // connections matched
+  bool offsets_certain = false;  // expression/link_offsets.h
+  bool too_many = false;         // connections matched
 
   bool matches(const ExpressionTerm& term, const StoredPacket& packet, std::optional<DecodedPacket>& decoded);
   bool matches_community(ConnectionTerm& term, const StoredPacket& packet, std::optional<DecodedPacket>& decoded);
   bool matches(const ExpressionTerm& term, const Record& record, const Endpoints& endpoints);
-  IndexFilter index(const ExpressionTerm& term) const;
 };
 
 // expression_split.cc: the tree as terms; `parts.text` is set.

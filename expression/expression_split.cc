@@ -1,5 +1,5 @@
 #include "expression/expression_parts.h"
-#include "storage/query/expression_index.h"
+#include "expression/link_offsets.h"
 
 #include <algorithm>
 

@@ -23,18 +23,8 @@ for script in "${python[@]}"; do
     failed+=("syntax of $script")
 done
 
-# common <- reassembly, rules, storage <- capture <- cli; the middle three know neither each other nor DPDK.
-# forbid FOLDER PATTERN: no file of the folder includes what matches.
-forbid() {
-  local found
-  found=$(grep -nE "^#include [\"<]($2)" "$1"/*.h "$1"/*.cc || true)
-  [[ -z $found ]] || { echo "$found"; failed+=("$1 includes what it must not"); }
-}
-forbid common 'reassembly/|rules/|storage/|capture/|cli/|rte_|hs[./]|zstd'
-forbid reassembly 'rules/|storage/|capture/|cli/|rte_'
-forbid rules 'reassembly/|storage/|capture/|cli/|rte_'
-forbid storage 'reassembly/|rules/|capture/|cli/|rte_'
-forbid capture 'cli/'
+# Who may include whom, and how many sources a folder may hold: scripts/rooms.txt.
+scripts/check_rooms.py || failed+=("rooms (scripts/rooms.txt)")
 
 if ((${#failed[@]})); then
   printf 'check failed: %s\n' "${failed[@]}"

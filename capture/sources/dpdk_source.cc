@@ -14,6 +14,7 @@
 #include "capture/sources/live_pcap.h"
 #include "capture/sources/network_interface.h"
 #include "capture/sources/port_queue.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 namespace gatetape {
@@ -31,11 +32,6 @@ constexpr uint32_t kMtuScattered = 9600, kMtuSingle = 1900;
 constexpr auto kQuietBeforeEnd = std::chrono::milliseconds(30);
 constexpr auto kDrainMax = std::chrono::seconds(10);
 constexpr auto kWatchInterval = std::chrono::milliseconds(100);
-
-int64_t realtime_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // This key makes Toeplitz hashing symmetric: both directions of a flow go to one queue (S. Woo and K. Park, "Scalable
 // TCP session monitoring with symmetric receive-side scaling", 2012).
@@ -117,7 +113,7 @@ class DpdkSource final : public Source {
 
   void stop() override {
     int64_t running = 0;
-    stop_time_ns_.compare_exchange_strong(running, realtime_ns(), std::memory_order_release);
+    stop_time_ns_.compare_exchange_strong(running, wall_clock_ns(), std::memory_order_release);
   }
 
   PortAccount account() const override {

@@ -1,5 +1,7 @@
 #include "capture/sources/port_queue.h"
 
+#include "common/clock.h"
+
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf_dyn.h>
@@ -18,12 +20,6 @@ constexpr uint16_t kMbufDataBytes = 2048;
 constexpr unsigned kChainMbufs = PortBurst::kCallPackets * (PortBurst::kPacketBytesMax / kMbufDataBytes + 1);
 // A driver's time of day is believed within this distance from ours; beyond it counts from something else.
 constexpr int64_t kClockDistanceMaxNs = 3600ll * 1'000'000'000;
-
-int64_t wall_clock_ns() {
-  timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 }  // namespace
 

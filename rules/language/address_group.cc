@@ -4,8 +4,8 @@
 #include <charconv>
 #include <optional>
 
-#include "rules/engine/rule_set.h"
 #include "rules/language/group_parser.h"
+#include "rules/language/load_report.h"
 
 namespace gatetape {
 namespace {

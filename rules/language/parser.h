@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/result.h"
-#include "rules/engine/rule_set.h"
+#include "rules/language/load_report.h"
 #include "rules/language/rule.h"
 
 namespace gatetape {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "rules/engine/rule_set.h"
+#include "rules/language/load_report.h"
 
 namespace gatetape {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/result.h"
-#include "rules/engine/rule_set.h"
+#include "rules/language/load_report.h"
 
 namespace gatetape {
 

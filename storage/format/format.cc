@@ -329,20 +329,6 @@ Sha256Digest segment_root(std::span<const uint8_t> header, std::vector<Sha256Dig
   return sha256(message.bytes());
 }
 
-const char* to_string(RetentionClass retention) {
-  switch (retention) {
-    case RetentionClass::kFull:
-      return "full";
-    case RetentionClass::kCut:
-      return "cut";
-    case RetentionClass::kHeaders:
-      return "headers";
-    case RetentionClass::kPinned:
-      return "pinned";
-  }
-  return "unknown";
-}
-
 std::string segment_file_name(const SegmentHeader& header) {
   if (header.kind == SegmentKind::kRecords) return fmt::format("{:012}-records.gtr", header.sequence);
   return fmt::format("{:012}-w{:03}-{}.gtp", header.sequence, header.worker, to_string(header.retention));

@@ -9,10 +9,9 @@
 #include <vector>
 
 #include "common/result.h"
-#include "packet/packet.h"
+#include "packet/stored_packet.h"
 #include "storage/format/byte_order.h"
 #include "storage/format/sha256.h"
-#include "storage/write/store_writer.h"
 
 namespace gatetape {
 
@@ -162,7 +161,6 @@ Sha256Digest frame_root(const Uuid& uuid, const FrameHeader& header, std::span<c
 // `header`: the segment's, as it stands in the file.
 Sha256Digest segment_root(std::span<const uint8_t> header, std::vector<Sha256Digest> frame_roots);
 
-const char* to_string(RetentionClass retention);  // "full", "cut", "headers", "pinned"
 std::string segment_file_name(const SegmentHeader& header);
 // What names the stream: a segment's file name without its sequence number. Precondition: it is one.
 std::string stream_name(const std::string& file_name);

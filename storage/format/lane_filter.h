@@ -2,8 +2,8 @@
 // not decoded to the end, or without IP) may match.
 #pragma once
 
+#include "storage/format/index_filter.h"
 #include "storage/format/lane.h"
-#include "storage/read/store_reader.h"
 
 namespace gatetape {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <map>
 
-#include "expression/expression.h"
+#include "common/time_range.h"
 #include "packet/records.h"
 
 namespace gatetape {

@@ -6,6 +6,7 @@
 
 #include "common/json_writer.h"
 #include "common/time_text.h"
+#include "storage/query/index_planning.h"
 
 namespace gatetape {
 
@@ -108,7 +109,7 @@ Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, co
   Result<std::unique_ptr<PcapOutput>> output = PcapOutput::open(options);
   if (!output) return pass_on(output);
 
-  const StoreQuery query{request.range.since_ns, request.range.until_ns, expression.index_filter()};
+  const StoreQuery query{request.range.since_ns, request.range.until_ns, index_filter_of(expression)};
   Result<void> written;
   bool stopped = false;
   Result<ReadStatistics> read = reader.packets(query, [&](const StoredPacket& packet) {

@@ -44,7 +44,8 @@ struct ExtractRequest {
 };
 
 // `stop` is asked after each packet read; when it says so, nothing is left of the output file and the extraction fails.
-// Precondition: `expression` is compiled. Afterwards it is resolved: index_filter() and explain() say what was asked.
+// Precondition: `expression` is compiled. Afterwards it is resolved: index_filter_of() and explain() say what was
+// asked.
 Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, const ExtractRequest& request,
                                  const std::function<bool()>& stop);
 

@@ -11,8 +11,8 @@
 
 #include "common/result.h"
 #include "packet/packet.h"
+#include "packet/stored_packet.h"
 #include "storage/query/output_file.h"
-#include "storage/write/store_writer.h"
 
 namespace gatetape {
 

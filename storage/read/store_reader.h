@@ -10,35 +10,11 @@
 #include <vector>
 
 #include "common/result.h"
-#include "packet/decode.h"
-#include "packet/ip_address.h"
-#include "packet/packet.h"
 #include "packet/records.h"
-#include "storage/write/store_writer.h"
+#include "packet/stored_packet.h"
+#include "storage/format/index_filter.h"
 
 namespace gatetape {
-
-// One thing a packet can have that the index knows. Unset members are not asked for; those set must hold together.
-//
-// The index must never know less than libpcap sees. By what decode() says of a packet:
-//   - kOk: it satisfies what it has. Without has_transport it has no port.
-//   - kNotIp on Ethernet or Linux cooked: it has no address, port or protocol; but ARP and RARP (EtherType 0x0806,
-//     0x8035) satisfy a term that asks for a host alone, at least for the two addresses that they carry: tcpdump's
-//     `host A` selects them.
-//   - anything else (cut short, malformed, an unknown link type): it satisfies every term but flow_id and connection.
-struct IndexTerm {
-  std::optional<IpPrefix> host;  // outer source or destination
-  std::optional<uint16_t> port;  // source or destination
-  std::optional<uint8_t> protocol;
-  std::optional<Endpoints> connection;  // either direction
-  std::optional<uint64_t> flow_id;
-};
-
-// Which frames may hold a match: every clause must have one term that some packet of the frame satisfies. Empty: all.
-// Conservative: it only leaves out what cannot match; the caller's filter decides packet by packet.
-struct IndexFilter {
-  std::vector<std::vector<IndexTerm>> all_of;
-};
 
 struct StoreQuery {
   std::optional<int64_t> since_ns;  // first instant wanted
@@ -50,15 +26,6 @@ struct StoreQuery {
 struct RecordQuery {
   std::optional<int64_t> since_ns, until_ns;
   RecordTypes types = kAllRecordTypes;
-};
-
-// A stored packet; views live until the next one is visited. Its interface_id is its place among the interfaces that
-// the same reader's summary() has, or had it been asked later, would have.
-struct StoredPacket {
-  Packet packet;
-  uint64_t flow_id = 0;
-  uint16_t worker = 0;
-  RetentionClass retention = RetentionClass::kFull;
 };
 
 struct ReadStatistics {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/check.h"
+#include "common/clock.h"
 #include "storage/read/record_reader.h"
 
 namespace gatetape {
@@ -92,8 +93,7 @@ Result<void> RecordWriter::flush_if_old() {
 Result<void> RecordWriter::open_segment() {
   header_.sequence = next_sequence_();
   header_.uuid = random_uuid();
-  header_.created_ns =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  header_.created_ns = wall_clock_ns();
   auto segment = SegmentFile::create(directory_, header_, ring_);
   if (!segment) return pass_on(segment);
   segment_ = std::move(*segment);

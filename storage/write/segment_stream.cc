@@ -1,6 +1,6 @@
 #include "storage/write/segment_stream.h"
 
-#include <chrono>
+#include "common/clock.h"
 
 namespace gatetape {
 
@@ -20,8 +20,7 @@ void SegmentStream::begin_segment(uint64_t sequence) {
   }
   header_.sequence = sequence;
   header_.uuid = random_uuid();
-  header_.created_ns =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  header_.created_ns = wall_clock_ns();
   roots_.clear();
   raw_bytes_ = stored_bytes_ = 0;
   in_segment_ = true;

@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <mutex>
 #include <thread>
 
 #include "common/check.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/thread_name.h"
 #include "storage/write/housekeeper.h"
@@ -25,11 +25,6 @@ namespace {
 constexpr uint64_t kSegmentStoredBytesMax = 512 << 20;
 constexpr uint64_t kSegmentStoredBytesMin = 1 << 20;
 constexpr uint64_t kRecordSegmentBytesMax = 64 << 20;
-
-int64_t wall_clock_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // Small enough that a ring holds some dozens of segments and so gives way in small steps.
 uint64_t segment_stored_bytes(uint64_t ring_bytes, unsigned workers) {

@@ -13,22 +13,9 @@
 #include "packet/decode.h"
 #include "packet/packet.h"
 #include "packet/records.h"
+#include "packet/stored_packet.h"
 
 namespace gatetape {
-
-// Longer packets are not taken; it is tcpdump's own limit.
-inline constexpr uint32_t kStoredPacketBytesMax = 262144;
-
-// Classes age apart: each has segments of its own (storage/FORMAT.md).
-enum class RetentionClass : uint8_t { kFull = 0, kCut = 1, kHeaders = 2, kPinned = 3 };
-inline constexpr int kRetentionClassCount = 4;
-
-struct StoreInterface {
-  std::string name;
-  LinkType link_type = LinkType::kEthernet;
-  uint32_t snap_length = 262144;
-  friend bool operator==(const StoreInterface&, const StoreInterface&) = default;
-};
 
 struct StoreOptions {
   std::vector<std::string> directories;  // created when missing; workers are spread over them
@@ -54,13 +41,6 @@ struct StoreCounts {
   uint64_t dropped_queue_full = 0;
   uint64_t dropped_failed = 0;
   uint64_t pending = 0;
-};
-
-// What the store is told of a packet beside the packet itself.
-struct PacketContext {
-  uint64_t flow_id = 0;  // 0: of no flow
-  RetentionClass retention = RetentionClass::kFull;
-  bool encrypted = false;  // its payload will not be seen again: looking for repeats in it is wasted
 };
 
 class StoreWorker {

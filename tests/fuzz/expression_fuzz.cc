@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "expression/expression.h"
+#include "storage/query/index_planning.h"
 
 using namespace gatetape;
 
@@ -23,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   GT_CHECK(!expression->explain().empty());
-  for (const auto& clause : expression->index_filter().all_of) {
+  for (const auto& clause : index_filter_of(*expression).all_of) {
     for (const IndexTerm& term : clause) {
       GT_CHECK(term.host || term.port || term.protocol || term.connection || term.flow_id);
     }

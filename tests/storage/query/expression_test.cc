@@ -6,6 +6,7 @@
 #include "expression/bpf_program.h"
 #include "expression/expression.h"
 #include "expression/expression_parse.h"
+#include "storage/query/index_planning.h"
 #include "tests/storage/query/query_support.h"
 
 using namespace gatetape;
@@ -223,12 +224,12 @@ TEST_CASE("community_id selects a conversation in both directions, known from re
   packets[2].bytes = other.bytes();
   Expression expression = compiled("community_id == \"" + community_id(endpoints) + "\"");
   CHECK(selected(expression, packets) == "110");
-  CHECK(expression.index_filter().all_of.empty());
+  CHECK(index_filter_of(expression).all_of.empty());
   FlowRecord flow;
   flow.endpoints = endpoints.reversed();
   expression.learn(flow, {});
-  REQUIRE(expression.index_filter().all_of.size() == 1);
-  CHECK(expression.index_filter().all_of[0][0].connection);
+  REQUIRE(index_filter_of(expression).all_of.size() == 1);
+  CHECK(index_filter_of(expression).all_of[0][0].connection);
   CHECK(selected(expression, packets) == "110");
 }
 
@@ -280,7 +281,7 @@ TEST_CASE("a blank expression selects everything") {
   Result<Expression> expression = Expression::parse("  ");
   REQUIRE(expression);
   CHECK(expression->selects_everything());
-  CHECK(expression->index_filter().all_of.empty());
+  CHECK(index_filter_of(*expression).all_of.empty());
 }
 
 // ---------------------------------------------------------------- the index never leaves out a match
@@ -359,7 +360,7 @@ TEST_CASE("the index never leaves out a packet that libpcap selects") {
     REQUIRE(expression);
     if (!expression->compile({})) continue;  // libpcap: rejects all packets, no such port, ...
     ++compared;
-    const IndexFilter index = expression->index_filter();
+    const IndexFilter index = index_filter_of(*expression);
     constrained += !index.all_of.empty();
     for (size_t i = 0; i < packets.size(); ++i) {
       const StoredPacket packet = stored_packet(packets[i], i);
@@ -373,7 +374,7 @@ TEST_CASE("the index never leaves out a packet that libpcap selects") {
 }
 
 TEST_CASE("the index is asked for what an expression is certain of") {
-  const auto index_of = [](const std::string& text) { return compiled(text).index_filter(); };
+  const auto index_of = [](const std::string& text) { return index_filter_of(compiled(text)); };
   SECTION("host and port in one term") {
     const IndexFilter index = index_of("host 10.9.0.1 and tcp port 80");
     REQUIRE(index.all_of.size() == 1);
@@ -400,7 +401,7 @@ TEST_CASE("the index is asked for what an expression is certain of") {
   SECTION("a thousand hosts") {
     std::string text = "host 10.0.0.0";
     for (int i = 1; i < 1000; ++i) text += " or host 10.0." + std::to_string(i / 256) + "." + std::to_string(i % 256);
-    const IndexFilter index = Expression::parse(text)->index_filter();  // libpcap takes minutes to compile this
+    const IndexFilter index = index_filter_of(*Expression::parse(text));  // libpcap takes minutes to compile this
     REQUIRE(index.all_of.size() == 1);
     CHECK(index.all_of[0].size() == 1000);
   }

@@ -1,9 +1,8 @@
-#include "storage/query/expression_index.h"
+#include "storage/query/index_planning.h"
 
 #include <algorithm>
 
-#include "expression/endpoint_test.h"
-#include "expression/expression_lexer.h"
+#include "expression/expression_parts.h"
 
 namespace gatetape {
 
@@ -11,6 +10,7 @@ namespace {
 
 using Clause = std::vector<IndexTerm>;
 
+constexpr size_t kIndexTermsMax = 4096;  // in one clause; a clause that would grow beyond is not asked
 constexpr size_t kProductTermsMax = 64;
 constexpr size_t kProductClausesMax = 8;
 constexpr int kPortsMax = 16;
@@ -98,8 +98,7 @@ IndexFilter atom_filter(const ExpressionNode& atom) {
   return term.host || term.protocol ? one_clause({term}) : IndexFilter();
 }
 
-}  // namespace
-
+// A and B: both hold, joined into terms of the same packet where they ask different things of it.
 IndexFilter both_of(IndexFilter a, IndexFilter b) {
   for (Clause& clause : b.all_of) {
     bool joined = false;
@@ -115,6 +114,7 @@ IndexFilter both_of(IndexFilter a, IndexFilter b) {
   return a;
 }
 
+// A or B. Asks nothing when either asks nothing.
 IndexFilter either_of(IndexFilter a, IndexFilter b) {
   if (a.all_of.empty() || b.all_of.empty()) return {};
   if (a.all_of.size() * b.all_of.size() > kProductClausesMax) {
@@ -133,6 +133,7 @@ IndexFilter either_of(IndexFilter a, IndexFilter b) {
   return either;
 }
 
+// From a tree without own names. A part that is not understood asks nothing.
 IndexFilter index_filter_of(const ExpressionNode& node) {
   switch (node.kind) {
     case ExpressionNode::Kind::kAtom:
@@ -154,28 +155,75 @@ IndexFilter index_filter_of(const ExpressionNode& node) {
   return {};
 }
 
-OffsetWords offset_words(std::string_view text) {
-  OffsetWords found;
-  ExpressionLexer lexer(text);
-  for (ExpressionToken token = lexer.next(); token.kind != ExpressionToken::Kind::kEnd; token = lexer.next()) {
-    if (token.text == "vlan") ++found.vlans;
-    for (const std::string_view word : {"mpls", "pppoes", "pppoed", "geneve", "vxlan"}) {
-      if (token.text == word) ++found.tunnels;
-    }
-  }
-  return found;
+IndexFilter one_term(IndexTerm term) {
+  IndexFilter filter;
+  filter.all_of.push_back({std::move(term)});
+  return filter;
 }
 
-bool index_applies(const ExpressionNode& root, std::string_view text) {
-  const OffsetWords words = offset_words(text);
-  if (words.tunnels != 0) return false;
-  if (words.vlans == 0) return true;
-  const auto is_tag = [&](const ExpressionNode& node) {
-    if (node.kind != ExpressionNode::Kind::kAtom) return false;
-    return ExpressionLexer(text.substr(node.begin, node.end - node.begin)).next().text == "vlan";
-  };
-  if (root.kind != ExpressionNode::Kind::kAnd) return is_tag(root);
-  return std::ranges::count_if(root.children, is_tag) == words.vlans;
+// any.host and any.port ask what decode() found, which is what the index holds; a frame that it could not decode, they
+// do not match.
+IndexFilter index_own(const OwnTerm& own) {
+  IndexTerm term;
+  if (own.comparison != Comparison::kEqual) return {};
+  if (own.name == OwnName::kFlowId) {
+    term.flow_id = own.number;
+  } else if (own.name == OwnName::kAnyHost) {
+    term.host = own.prefix;
+  } else if (own.name == OwnName::kAnyPort) {
+    term.port = static_cast<uint16_t>(own.number);
+  } else {
+    return {};
+  }
+  return one_term(term);
+}
+
+IndexFilter index_connection(const ConnectionTerm& term) {
+  if (term.name == OwnName::kCommunityId) {
+    if (!term.endpoints || term.node.own.comparison != Comparison::kEqual) return {};
+    // ICMP's requests and replies are one community, and two connections to the index.
+    if (term.endpoints->protocol != kProtocolTcp && term.endpoints->protocol != kProtocolUdp) return {};
+    IndexTerm connection;
+    connection.connection = term.endpoints;
+    return one_term(connection);
+  }
+  if (term.flows.size() > kIndexTermsMax) return {};
+  IndexFilter filter;
+  std::vector<IndexTerm>& clause = filter.all_of.emplace_back();
+  for (const uint64_t flow_id : term.flows) clause.emplace_back().flow_id = flow_id;
+  return filter;
+}
+
+IndexFilter index_filter_of(const Expression::Parts& parts, const ExpressionTerm& term) {
+  switch (term.kind) {
+    case ExpressionTerm::Kind::kPiece: {
+      const ExpressionPiece& piece = parts.pieces[term.index];
+      return parts.offsets_certain ? index_filter_of(piece.node) : IndexFilter();
+    }
+    case ExpressionTerm::Kind::kOwn:
+      return index_own(term.own);
+    case ExpressionTerm::Kind::kConnection:
+      return index_connection(parts.connections[term.index]);
+    case ExpressionTerm::Kind::kNot:
+      return {};
+    case ExpressionTerm::Kind::kAnd:
+    case ExpressionTerm::Kind::kOr:
+      break;
+  }
+  IndexFilter filter = index_filter_of(parts, term.children[0]);
+  for (size_t i = 1; i < term.children.size(); ++i) {
+    IndexFilter next = index_filter_of(parts, term.children[i]);
+    filter = term.kind == ExpressionTerm::Kind::kAnd ? both_of(std::move(filter), std::move(next))
+                                                     : either_of(std::move(filter), std::move(next));
+  }
+  return filter;
+}
+
+}  // namespace
+
+IndexFilter index_filter_of(const Expression& expression) {
+  const Expression::Parts& parts = expression.parts();
+  return parts.root ? index_filter_of(parts, *parts.root) : IndexFilter();
 }
 
 }  // namespace gatetape
