@@ -29,6 +29,7 @@ struct CaptureOptions {
   std::string hostile, filter, ring_size;
   unsigned workers = 1;
   int compression_level = 1;
+  std::optional<uint64_t> anchor_seed;
   bool verbose = false;
   RunOptions run;
 
@@ -46,6 +47,9 @@ struct CaptureOptions {
     add("ring-size", po::value(&ring_size)->value_name("SIZE"),
         "what the store may grow to before the oldest goes, e.g. 500G (default: four fifths of the free space)");
     add("compression", po::value(&compression_level)->value_name("LEVEL")->default_value(1), "zstd's level, 1 to 19");
+    add("anchor-seed", po::value<uint64_t>()->value_name("N")->notifier([this](uint64_t n) { anchor_seed = n; }),
+        "for benchmarks: fix where the store looks for repeats, so that runs over the same packets can be compared "
+        "(random by default, so that nobody can make traffic that hides them)");
     add("verbose", po::bool_switch(&verbose), "let DPDK's own messages through");
     run.add_to(line);
   }
@@ -74,6 +78,7 @@ Result<std::optional<StoreOptions>> store_options(const CaptureOptions& options)
   StoreOptions store;
   store.directories = directories;
   store.compression_level = options.compression_level;
+  store.anchor_seed = options.anchor_seed;
   if (!options.ring_size.empty()) {
     Result<uint64_t> size = parse_size(options.ring_size);
     if (!size) return fail("--ring-size: {}", size.error().message);

@@ -1,7 +1,6 @@
 #include "storage/format/format.h"
 
 #include <fmt/format.h>
-#include <openssl/rand.h>
 #include <xxhash.h>
 
 #include <charconv>
@@ -27,12 +26,6 @@ uint32_t u32_at(std::span<const uint8_t> bytes, size_t offset) {
 }
 
 }  // namespace
-
-Uuid random_uuid() {
-  Uuid uuid;
-  GT_CHECK(RAND_bytes(uuid.data(), static_cast<int>(uuid.size())) == 1);
-  return uuid;
-}
 
 uint64_t checksum(std::span<const uint8_t> bytes) {
   return XXH3_64bits(bytes.data(), bytes.size());

@@ -25,7 +25,6 @@ inline constexpr size_t kHeaderBytesMax = 64 << 10;
 inline constexpr size_t kSectionBytesMax = 64 << 20, kIndexSectionBytesMax = size_t{1} << 30;
 
 using Uuid = std::array<uint8_t, 16>;
-Uuid random_uuid();
 uint64_t checksum(std::span<const uint8_t> bytes);
 
 enum class SegmentKind : uint8_t { kPackets = 1, kRecords = 2 };

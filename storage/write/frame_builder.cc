@@ -9,10 +9,6 @@
 namespace gatetape {
 namespace {
 
-uint64_t random_seed() {
-  return segment_id(random_uuid());
-}
-
 // Who opened the connection usually has the higher port. Requests stand beside requests, responses beside responses:
 // like compresses with like.
 bool to_server(const Lane& lane) {
@@ -23,12 +19,12 @@ constexpr size_t kHashMemoryShare = 24;  // of the reference memory goes to reme
 
 }  // namespace
 
-FrameBuilder::FrameBuilder(size_t reference_memory_bytes, int compression_level)
+FrameBuilder::FrameBuilder(size_t reference_memory_bytes, int compression_level, uint64_t seed)
     : compressor_(compression_level),
-      repeat_finder_(reference_memory_bytes - reference_memory_bytes / kHashMemoryShare, random_seed()),
+      repeat_finder_(reference_memory_bytes - reference_memory_bytes / kHashMemoryShare, seed),
       payload_hashes_(reference_memory_bytes),
       buffer_(kFrameCapturedBytes + kStoredPacketBytesMax),
-      lanes_(kFramePacketsMax, random_seed()) {
+      lanes_(kFramePacketsMax, seed) {
   rows_.reserve(kFramePacketsMax);
 }
 

@@ -22,8 +22,9 @@ namespace gatetape {
 
 class FrameBuilder {
  public:
-  // `reference_memory_bytes`: the budget for finding repeats, tables included.
-  FrameBuilder(size_t reference_memory_bytes, int compression_level);
+  // `reference_memory_bytes`: the budget for finding repeats, tables included. `seed`: of its hashes; it decides where
+  // repeats are looked for.
+  FrameBuilder(size_t reference_memory_bytes, int compression_level, uint64_t seed);
 
   void start_segment(const Uuid& uuid);
 

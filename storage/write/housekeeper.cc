@@ -9,7 +9,8 @@
 
 namespace gatetape {
 
-Housekeeper::Housekeeper(Ring& ring, unsigned sync_interval_s) : ring_(ring), sync_interval_(sync_interval_s) {}
+Housekeeper::Housekeeper(Ring& ring, Clock& clock, unsigned sync_interval_s)
+    : ring_(ring), clock_(clock), sync_interval_ns_(int64_t{sync_interval_s} * kNanosecondsPerSecond) {}
 
 void Housekeeper::start() {
   thread_ = std::thread([this] {
@@ -80,7 +81,7 @@ void Housekeeper::sync_open() {
 
 void Housekeeper::run() {
   constexpr auto kRound = std::chrono::milliseconds(200);
-  auto synced = std::chrono::steady_clock::now();
+  int64_t synced_ns = clock_.monotonic_ns();
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait_for(lock, kRound, [&] { return stopping_ || !to_seal_.empty(); });
@@ -93,9 +94,9 @@ void Housekeeper::run() {
     }
     if (stopping_) return;
     lock.unlock();
-    if (const auto now = std::chrono::steady_clock::now(); now - synced >= sync_interval_) {
+    if (const int64_t now_ns = clock_.monotonic_ns(); now_ns - synced_ns >= sync_interval_ns_) {
       sync_open();
-      synced = now;
+      synced_ns = now_ns;
     }
     lock.lock();
   }

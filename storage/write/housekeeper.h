@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "common/clock.h"
 #include "storage/write/ring.h"
 #include "storage/write/segment_file.h"
 
@@ -18,7 +19,7 @@ namespace gatetape {
 
 class Housekeeper {
  public:
-  Housekeeper(Ring& ring, unsigned sync_interval_s);
+  Housekeeper(Ring& ring, Clock& clock, unsigned sync_interval_s);
   ~Housekeeper();
 
   void start();
@@ -36,7 +37,8 @@ class Housekeeper {
   void note(const Result<void>& result);
 
   Ring& ring_;
-  const std::chrono::seconds sync_interval_;
+  Clock& clock_;
+  const int64_t sync_interval_ns_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "common/check.h"
-#include "common/clock.h"
 #include "storage/read/record_reader.h"
 
 namespace gatetape {
@@ -36,11 +35,14 @@ Sha256Digest leaf_of(std::span<const uint8_t> batch) {
 }  // namespace
 
 RecordWriter::RecordWriter(std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
-                           std::function<uint64_t()> next_sequence, Ring& ring, Housekeeper& housekeeper)
+                           std::function<uint64_t()> next_sequence, const Identities& identities, Clock& clock,
+                           Ring& ring, Housekeeper& housekeeper)
     : directory_(std::move(directory)),
       header_(std::move(base)),
       segment_bytes_max_(segment_bytes_max),
       next_sequence_(std::move(next_sequence)),
+      identities_(identities),
+      clock_(clock),
       ring_(ring),
       housekeeper_(housekeeper) {
   header_.kind = SegmentKind::kRecords;
@@ -68,10 +70,10 @@ RecordWriter::Group RecordWriter::group_of(uint8_t type) {
 }
 
 void RecordWriter::gather(const RecordBatch& batch) {
-  const auto now = std::chrono::steady_clock::now();
+  const int64_t now_ns = clock_.monotonic_ns();
   const Result<void> walked = for_each_raw_record(batch.bytes(), [&](uint8_t type, std::span<const uint8_t> record) {
     Pending& pending = pending_[group_of(type)];
-    if (pending.records == 0) pending.since = now;
+    if (pending.records == 0) pending.since_ns = now_ns;
     pending.bytes.bytes(record);
     ++pending.records;
     pending.types |= RecordTypes{1} << type;
@@ -80,20 +82,20 @@ void RecordWriter::gather(const RecordBatch& batch) {
 }
 
 Result<void> RecordWriter::flush_if_old() {
-  constexpr auto kWait = std::chrono::milliseconds(500);
+  constexpr int64_t kWait_ns = 500'000'000;
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock) return {};
-  const auto now = std::chrono::steady_clock::now();
+  const int64_t now_ns = clock_.monotonic_ns();
   for (Pending& pending : pending_) {
-    if (pending.records != 0 && now - pending.since >= kWait && !flush(pending)) break;
+    if (pending.records != 0 && now_ns - pending.since_ns >= kWait_ns && !flush(pending)) break;
   }
   return failure_;
 }
 
 Result<void> RecordWriter::open_segment() {
   header_.sequence = next_sequence_();
-  header_.uuid = random_uuid();
-  header_.created_ns = wall_clock_ns();
+  header_.uuid = identities_.segment_uuid(header_.sequence);
+  header_.created_ns = clock_.wall_ns();
   auto segment = SegmentFile::create(directory_, header_, ring_);
   if (!segment) return pass_on(segment);
   segment_ = std::move(*segment);

@@ -3,15 +3,16 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
 
+#include "common/clock.h"
 #include "packet/records.h"
 #include "storage/format/compression.h"
 #include "storage/format/format.h"
 #include "storage/write/housekeeper.h"
+#include "storage/write/identities.h"
 #include "storage/write/ring.h"
 #include "storage/write/segment_file.h"
 
@@ -19,9 +20,11 @@ namespace gatetape {
 
 class RecordWriter : public RecordSink {
  public:
-  // `next_sequence` hands out sequence numbers. `base` has the run's fields set, and the previous segment's.
+  // `next_sequence` hands out sequence numbers. `base` has the run's fields set, and the previous segment's. All that
+  // is passed by reference must outlive the writer.
   RecordWriter(std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
-               std::function<uint64_t()> next_sequence, Ring& ring, Housekeeper& housekeeper);
+               std::function<uint64_t()> next_sequence, const Identities& identities, Clock& clock, Ring& ring,
+               Housekeeper& housekeeper);
 
   Result<void> write(const RecordBatch& batch) override;
   // Writes out what has waited for half a second, unless another thread is in here: it will be asked again.
@@ -35,7 +38,7 @@ class RecordWriter : public RecordSink {
     ByteSink bytes;
     uint32_t records = 0;
     RecordTypes types = 0;
-    std::chrono::steady_clock::time_point since;
+    int64_t since_ns = 0;  // monotonic
   };
   enum Group : size_t { kHttp, kAlerts, kOthers, kGroupCount };
   static Group group_of(uint8_t type);
@@ -51,6 +54,8 @@ class RecordWriter : public RecordSink {
   SegmentHeader header_;
   uint64_t segment_bytes_max_;
   std::function<uint64_t()> next_sequence_;
+  const Identities& identities_;
+  Clock& clock_;
   Ring& ring_;
   Housekeeper& housekeeper_;
   Compressor compressor_{1};

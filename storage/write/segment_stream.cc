@@ -1,12 +1,14 @@
 #include "storage/write/segment_stream.h"
 
-#include "common/clock.h"
-
 namespace gatetape {
 
 SegmentStream::SegmentStream(SegmentHeader base, SegmentLimits limits, size_t reference_memory_bytes,
-                             int compression_level)
-    : header_(std::move(base)), limits_(limits), frame_(reference_memory_bytes, compression_level) {}
+                             int compression_level, const Identities& identities, Clock& clock)
+    : identities_(identities),
+      clock_(clock),
+      header_(std::move(base)),
+      limits_(limits),
+      frame_(reference_memory_bytes, compression_level, identities.stream_seed(header_.worker, header_.retention)) {}
 
 bool SegmentStream::segment_full() const {
   return raw_bytes_ >= limits_.raw_bytes_max || stored_bytes_ >= limits_.stored_bytes_max ||
@@ -19,8 +21,8 @@ void SegmentStream::begin_segment(uint64_t sequence) {
     header_.previous_sequence = header_.sequence;
   }
   header_.sequence = sequence;
-  header_.uuid = random_uuid();
-  header_.created_ns = wall_clock_ns();
+  header_.uuid = identities_.segment_uuid(sequence);
+  header_.created_ns = clock_.wall_ns();
   roots_.clear();
   raw_bytes_ = stored_bytes_ = 0;
   in_segment_ = true;

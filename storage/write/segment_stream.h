@@ -7,9 +7,11 @@
 #include <memory>
 #include <vector>
 
+#include "common/clock.h"
 #include "storage/format/format.h"
 #include "storage/write/frame_builder.h"
 #include "storage/write/frame_queue.h"
+#include "storage/write/identities.h"
 
 namespace gatetape {
 
@@ -21,8 +23,10 @@ struct SegmentLimits {
 
 class SegmentStream {
  public:
-  // `base`: all of the header that stays the same, and the previous segment of the stream.
-  SegmentStream(SegmentHeader base, SegmentLimits limits, size_t reference_memory_bytes, int compression_level);
+  // `base`: all of the header that stays the same, and the previous segment of the stream. `identities` and `clock`
+  // must outlive the stream.
+  SegmentStream(SegmentHeader base, SegmentLimits limits, size_t reference_memory_bytes, int compression_level,
+                const Identities& identities, Clock& clock);
 
   FrameBuilder& frame() { return frame_; }
   // When the open frame got its first packet, by the worker's clock.
@@ -37,6 +41,8 @@ class SegmentStream {
   void begin_segment(uint64_t sequence);
   bool segment_full() const;
 
+  const Identities& identities_;
+  Clock& clock_;
   SegmentHeader header_;
   SegmentLimits limits_;
   FrameBuilder frame_;

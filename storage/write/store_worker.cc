@@ -35,7 +35,7 @@ SegmentStream& QueueingStoreWorker::stream_of(RetentionClass retention) {
   if (stream == nullptr) {
     stream = std::make_unique<SegmentStream>(options_.base_headers[static_cast<size_t>(retention)], options_.limits,
                                              reference_memory_share(retention, options_.reference_memory_bytes),
-                                             options_.compression_level);
+                                             options_.compression_level, *options_.identities, *options_.clock);
   }
   return *stream;
 }

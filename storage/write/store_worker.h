@@ -26,6 +26,8 @@ class QueueingStoreWorker : public StoreWorker {
     size_t reference_memory_bytes = 0;
     int compression_level = 1;
     bool may_block = false;
+    const Identities* identities = nullptr;  // the store's
+    Clock* clock = nullptr;
     std::array<SegmentHeader, kRetentionClassCount> base_headers;  // by class
   };
   QueueingStoreWorker(Options options, StoreShared& shared);

@@ -9,10 +9,10 @@
 #include <thread>
 
 #include "common/check.h"
-#include "common/clock.h"
 #include "common/log.h"
 #include "common/thread_name.h"
 #include "storage/write/housekeeper.h"
+#include "storage/write/identities.h"
 #include "storage/write/record_writer.h"
 #include "storage/write/ring.h"
 #include "storage/write/segment_file.h"
@@ -53,8 +53,10 @@ class DirectoryStore : public Store {
   void write_evictions();
 
   StoreOptions options_;
-  const Uuid run_uuid_ = random_uuid();
-  const int64_t run_started_ns_ = wall_clock_ns();
+  Clock& clock_;
+  const Identities identities_;
+  const Uuid run_uuid_;
+  const int64_t run_started_ns_;
   std::vector<File> locks_;
   StoreShared shared_;
   Ring ring_;
@@ -85,7 +87,14 @@ SegmentHeader DirectoryStore::begin_stream(SegmentHeader header, const ExistingS
 
 DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vector<File> locks,
                                ExistingSegments existing, uint64_t ring_bytes)
-    : options_(options), locks_(std::move(locks)), ring_(ring_bytes), open_(options.workers) {
+    : options_(options),
+      clock_(options.clock != nullptr ? *options.clock : system_clock()),
+      identities_(options.seed, options.anchor_seed),
+      run_uuid_(identities_.run_uuid(existing.last_sequence + 1)),
+      run_started_ns_(clock_.wall_ns()),
+      locks_(std::move(locks)),
+      ring_(ring_bytes),
+      open_(options.workers) {
   shared_.next_sequence = existing.last_sequence + 1;
   shared_.frames_ready = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   GT_CHECK(shared_.frames_ready >= 0);
@@ -96,6 +105,8 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
   worker_options.reference_memory_bytes = options_.reference_memory_bytes / options_.workers;
   worker_options.compression_level = options_.compression_level;
   worker_options.may_block = !live;
+  worker_options.identities = &identities_;
+  worker_options.clock = &clock_;
   for (unsigned worker = 0; worker < options_.workers; worker++) {
     for (size_t retention = 0; retention < worker_options.base_headers.size(); retention++) {
       SegmentHeader header;
@@ -106,13 +117,13 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
     }
     workers_.push_back(std::make_unique<QueueingStoreWorker>(worker_options, shared_));
   }
-  housekeeper_ = std::make_unique<Housekeeper>(ring_, options_.sync_interval_s);
+  housekeeper_ = std::make_unique<Housekeeper>(ring_, clock_, options_.sync_interval_s);
   SegmentHeader records_header;
   records_header.kind = SegmentKind::kRecords;
   records_ = std::make_unique<RecordWriter>(
       options_.directories.front(), begin_stream(records_header, existing),
       std::min(kRecordSegmentBytesMax, worker_options.limits.stored_bytes_max),
-      [this] { return shared_.next_sequence.fetch_add(1); }, ring_, *housekeeper_);
+      [this] { return shared_.next_sequence.fetch_add(1); }, identities_, clock_, ring_, *housekeeper_);
   housekeeper_->start();
   writing_thread_ = std::thread([this] {
     name_this_thread("gt-store-write");
@@ -135,7 +146,8 @@ void DirectoryStore::write_old_records() {
 // An evicted segment is something the store itself says.
 void DirectoryStore::write_evictions() {
   RecordBatch batch;
-  for (const std::string& path : ring_.take_evicted()) batch.append(EventRecord{wall_clock_ns(), "disk.evicted", path});
+  for (const std::string& path : ring_.take_evicted())
+    batch.append(EventRecord{clock_.wall_ns(), "disk.evicted", path});
   if (!batch.empty()) note_failure(records_->write(batch));
 }
 

@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "common/clock.h"
 #include "common/result.h"
 #include "packet/account.h"
 #include "packet/decode.h"
@@ -31,6 +33,13 @@ struct StoreOptions {
   // ordinal. Else each worker numbers its own and readers merge by time.
   bool shared_ordinals = false;
   std::vector<StoreInterface> interfaces;
+
+  Clock* clock = nullptr;  // nullptr: the machine's
+  // Where uuids and the seeds of hashes come from; 0: they are random. For a run that must be repeatable.
+  uint64_t seed = 0;
+  // Fixes where repeats are looked for, and nothing else: two runs over the same packets store the same bytes but for
+  // uuids and times. For benchmarks; who knows the seed can make traffic in which no repeats are found.
+  std::optional<uint64_t> anchor_seed;
 };
 
 // What became of the packets handed to a StoreWorker; added == stored + dropped_* + pending.

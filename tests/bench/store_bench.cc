@@ -1,6 +1,6 @@
 // Measures the store alone: packets of a pcap file, read beforehand, go in; size, time and the time to get one
 // connection back come out.
-//   store_bench PCAP STORE_DIR [--memory MB] [--raw MB] [--limit MB]
+//   store_bench PCAP STORE_DIR [--memory MB] [--raw MB] [--limit MB] [--level N] [--anchor-seed N]
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -151,7 +151,9 @@ void read_back(const PcapBytes& pcap, const std::string& directory) {
 
 int run(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: store_bench PCAP STORE_DIR [--memory MB] [--raw MB] [--limit MB] [--level N]\n");
+    std::fprintf(
+        stderr,
+        "usage: store_bench PCAP STORE_DIR [--memory MB] [--raw MB] [--limit MB] [--level N] [--anchor-seed N]\n");
     return 2;
   }
   StoreOptions options;
@@ -164,6 +166,7 @@ int run(int argc, char** argv) {
     if (name == "--memory") options.reference_memory_bytes = value << 20;
     if (name == "--raw") options.segment_raw_bytes_max = value << 20;
     if (name == "--limit") limit = value << 20;
+    if (name == "--anchor-seed") options.anchor_seed = value;
     if (name == "--level") options.compression_level = std::atoi(argv[i + 1]);
   }
   const PcapBytes pcap(argv[1], limit);
