@@ -122,7 +122,7 @@ void Pipeline::receive(const Packet& packet, const DecodedPacket& decoded) {
     newest_ns_ = packet.timestamp_ns;
   }
   if (decoded.is_fragment) ++account_.ip_fragments;
-  if (packet.wire_length > options_.frame_bytes_max) ++account_.super_frames;
+  if (packet.wire_length > options_.packet_bytes_max) ++account_.super_frames;
 }
 
 // The filter: addresses first, then BPF.

@@ -27,12 +27,12 @@ namespace gatetape {
 
 struct PipelineOptions {
   uint16_t worker = 0;
-  int64_t start_ns = 0;             // wall time at the start, for flow ids
-  bool validate_checksums = true;   // what carries a wrong checksum is stored and counted, but not reassembled
-  bool midstream = true;            // follow connections whose handshake was not seen
-  uint32_t flows_max = 1u << 20;    // followed at once; half a KiB each, committed when used
-  bool packet_clock = false;        // the source is a file: its packets' times say when a second is over
-  uint32_t frame_bytes_max = 9216;  // a longer IP packet is a super-frame: merged by an offload before the mirror
+  int64_t start_ns = 0;              // wall time at the start, for flow ids
+  bool validate_checksums = true;    // what carries a wrong checksum is stored and counted, but not reassembled
+  bool midstream = true;             // follow connections whose handshake was not seen
+  uint32_t flows_max = 1u << 20;     // followed at once; half a KiB each, committed when used
+  bool packet_clock = false;         // the source is a file: its packets' times say when a second is over
+  uint32_t packet_bytes_max = 9216;  // a longer IP packet is a super-frame: merged by an offload before the mirror
 };
 
 class Pipeline {

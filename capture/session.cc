@@ -144,7 +144,7 @@ void Session::make_workers() {
     pipeline.worker = static_cast<uint16_t>(i);
     pipeline.start_ns = start_ns_;
     pipeline.packet_clock = !live_;
-    if (mtu_ != 0) pipeline.frame_bytes_max = mtu_ + kLinkHeaderBytesMax;
+    if (mtu_ != 0) pipeline.packet_bytes_max = mtu_ + kLinkHeaderBytesMax;
     StoreWorker* store = store_ == nullptr ? nullptr : &store_->worker(i);
     if (distributor_ != nullptr) {
       workers_.push_back(

@@ -39,7 +39,7 @@ Result<void> compile_piece(ExpressionPiece& piece, const std::vector<LinkType>& 
 }
 
 Result<void> check_for_records(const ExpressionNode& node, const std::string& text) {
-  if (node.kind == ExpressionNode::Kind::kAtom && !node.endpoint_test) {
+  if (node.kind == ExpressionNode::Kind::kAtom && !node.endpoint_condition) {
     return fail(
         "column {}: '{}' cannot be asked of records, which know addresses, ports and protocols: host, net A/L, port, "
         "portrange, src, dst, ip, ip6, tcp, udp, sctp, icmp, icmp6",

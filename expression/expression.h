@@ -61,7 +61,7 @@ class Expression {
   bool matches(const StoredPacket& packet);
 
   // Prepares to match records: every piece of libpcap's must be one that speaks of endpoints
-  // (expression/endpoint_test.h).
+  // (expression/endpoint_condition.h).
   Result<void> check_for_records() const;
   // HTTP, flow and alert records; others never match. A term that the record itself cannot answer (sid of a flow) is
   // answered by its connection, as for packets.

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "expression/endpoint_test.h"
+#include "expression/endpoint_condition.h"
 #include "expression/expression_parts.h"
 
 namespace gatetape {

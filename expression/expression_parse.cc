@@ -242,14 +242,14 @@ class Parser {
   void inherit_qualifiers(ExpressionNode& node) {
     const std::string_view text = lexer_.text().substr(node.begin, node.end - node.begin);
     const size_t space = text.find_last_of(" \t\n");
-    node.endpoint_test = parse_endpoint_test(text);
+    node.endpoint_condition = parse_endpoint_condition(text);
     if (space != std::string_view::npos) {
       qualifiers_ = text.substr(0, space);
     } else if (std::isalpha(static_cast<unsigned char>(text[0])) != 0) {
       qualifiers_ = text;
     } else if (!qualifiers_.empty()) {
       node.inherited = qualifiers_;
-      node.endpoint_test = parse_endpoint_test(fmt::format("{} {}", qualifiers_, text));
+      node.endpoint_condition = parse_endpoint_condition(fmt::format("{} {}", qualifiers_, text));
     }
   }
 

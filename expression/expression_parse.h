@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "common/result.h"
-#include "expression/endpoint_test.h"
+#include "expression/endpoint_condition.h"
 #include "packet/ip_address.h"
 
 namespace gatetape {
@@ -65,7 +65,7 @@ struct ExpressionNode {
   std::vector<ExpressionNode> children;
   OwnTerm own;
   // Atom: what it says of endpoints, if that is all it says. In `port 80 or 443` the second inherits "port".
-  std::optional<EndpointTest> endpoint_test;
+  std::optional<EndpointCondition> endpoint_condition;
   std::string inherited;
 };
 

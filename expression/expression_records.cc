@@ -85,7 +85,7 @@ bool piece_holds(const ExpressionNode& node, const Endpoints& endpoints) {
     case NodeKind::kOwn:
       break;
   }
-  return node.endpoint_test && node.endpoint_test->matches(endpoints);
+  return node.endpoint_condition && node.endpoint_condition->matches(endpoints);
 }
 
 }  // namespace

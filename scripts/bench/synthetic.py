@@ -30,7 +30,7 @@ def word_sum(data):
     return sum(struct.unpack(f">{len(data) // 2}H", data))
 
 
-def tcp_frame(source, destination, source_port, destination_port, sequence, acknowledgement, flags, payload=b""):
+def tcp_packet(source, destination, source_port, destination_port, sequence, acknowledgement, flags, payload=b""):
     addresses = struct.pack(">II", source, destination)
     ip = struct.pack(">BBHHHBBH", 0x45, 0, 40 + len(payload), 1, 0x4000, 64, 6, 0)
     ip = ip[:10] + struct.pack(">H", 0xFFFF ^ folded(word_sum(ip) + word_sum(addresses))) + addresses
@@ -42,31 +42,31 @@ def tcp_frame(source, destination, source_port, destination_port, sequence, ackn
 
 
 class Connection:
-    """One TCP connection, both directions in order, as frames."""
+    """One TCP connection, both directions in order, as packets."""
 
     def __init__(self, client, port):
         self.client, self.port = client, port
         self.sequence = [1000, 900000]
 
-    def frame(self, from_server, flags, payload=b""):
+    def packet(self, from_server, flags, payload=b""):
         mine, other = self.sequence[from_server], self.sequence[1 - from_server]
         self.sequence[from_server] += len(payload) + (1 if flags & (SYN | FIN) else 0)
         acknowledgement = other if flags & ACK else 0
         if from_server:
-            return tcp_frame(SERVER, self.client, 80, self.port, mine, acknowledgement, flags, payload)
-        return tcp_frame(self.client, SERVER, self.port, 80, mine, acknowledgement, flags, payload)
+            return tcp_packet(SERVER, self.client, 80, self.port, mine, acknowledgement, flags, payload)
+        return tcp_packet(self.client, SERVER, self.port, 80, mine, acknowledgement, flags, payload)
 
     def open(self):
-        return [self.frame(0, SYN), self.frame(1, SYN | ACK), self.frame(0, ACK)]
+        return [self.packet(0, SYN), self.packet(1, SYN | ACK), self.packet(0, ACK)]
 
     def exchange(self, request, response):
-        frames = [self.frame(0, PSH | ACK, request)]
+        packets = [self.packet(0, PSH | ACK, request)]
         for at in range(0, len(response), MSS):
-            frames.append(self.frame(1, PSH | ACK, response[at:at + MSS]))
-        return frames + [self.frame(0, ACK)]
+            packets.append(self.packet(1, PSH | ACK, response[at:at + MSS]))
+        return packets + [self.packet(0, ACK)]
 
     def close(self):
-        return [self.frame(0, FIN | ACK), self.frame(1, FIN | ACK), self.frame(0, ACK)]
+        return [self.packet(0, FIN | ACK), self.packet(1, FIN | ACK), self.packet(0, ACK)]
 
 
 class PcapWriter:
@@ -74,10 +74,10 @@ class PcapWriter:
         self.file, self.pieces, self.size = file, [], 0
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
 
-    def add(self, time_us, frame):
-        self.pieces.append(struct.pack("<IIII", time_us // 1_000_000, time_us % 1_000_000, len(frame), len(frame)))
-        self.pieces.append(frame)
-        self.size += len(frame)
+    def add(self, time_us, packet):
+        self.pieces.append(struct.pack("<IIII", time_us // 1_000_000, time_us % 1_000_000, len(packet), len(packet)))
+        self.pieces.append(packet)
+        self.size += len(packet)
         if self.size > 1 << 22:
             self.flush()
 
@@ -106,16 +106,16 @@ def write_http(path, mode, connections, requests):
         writer = PcapWriter(file)
         for number in range(connections):
             connection = Connection(0x0A090000 + 2 + number % 50, 20000 + number % 40000)
-            frames = connection.open()
+            packets = connection.open()
             for index in range(requests):
                 uri = f"/api/items?id={chooser.randrange(10**6)}&n={index}"
                 if index == 0 and number % 20 == 0:
                     uri = "/old/../../etc/passwd"
                 request = f"GET {uri} HTTP/1.1\r\nHost: shop.example.com\r\nUser-Agent: bench/1.0\r\n\r\n".encode()
-                frames += connection.exchange(request, response_for(mode, chooser, bodies, number * requests + index))
-            for frame in frames + connection.close():
+                packets += connection.exchange(request, response_for(mode, chooser, bodies, number * requests + index))
+            for packet in packets + connection.close():
                 time_us += 40
-                writer.add(time_us, frame)
+                writer.add(time_us, packet)
         writer.flush()
 
 
@@ -124,22 +124,22 @@ def write_flows(path, flows, concurrent):
     request = b"GET /health HTTP/1.1\r\nHost: shop.example.com\r\n\r\n"
     response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     model = Connection(0, 0)
-    stages = []  # frames with address and port 0, and the sums that their checksums were made from
-    for frame in model.open() + model.exchange(request, response) + model.close():
-        from_server = frame[26:30] != b"\0\0\0\0"
-        ip_sum, tcp_sum = (0xFFFF ^ struct.unpack(">H", frame[at:at + 2])[0] for at in (24, 50))
-        stages.append((frame, from_server, ip_sum, tcp_sum))
+    stages = []  # packets with address and port 0, and the sums that their checksums were made from
+    for packet in model.open() + model.exchange(request, response) + model.close():
+        from_server = packet[26:30] != b"\0\0\0\0"
+        ip_sum, tcp_sum = (0xFFFF ^ struct.unpack(">H", packet[at:at + 2])[0] for at in (24, 50))
+        stages.append((packet, from_server, ip_sum, tcp_sum))
     time_us = START_US
     with open(path, "wb") as file:
         writer = PcapWriter(file)
         for first in range(0, flows, concurrent):
-            for frame, from_server, ip_sum, tcp_sum in stages:
+            for packet, from_server, ip_sum, tcp_sum in stages:
                 for flow in range(first, min(first + concurrent, flows)):
                     client, port = 0x0B000000 + flow // 50, 10000 + flow % 50
                     address_sum = (client >> 16) + (client & 0xFFFF)
                     ip_check = 0xFFFF ^ folded(ip_sum + address_sum)
                     tcp_check = 0xFFFF ^ folded(tcp_sum + address_sum + port)
-                    changed = bytearray(frame)
+                    changed = bytearray(packet)
                     struct.pack_into(">H", changed, 24, ip_check)
                     struct.pack_into(">I", changed, 30 if from_server else 26, client)
                     struct.pack_into(">H", changed, 36 if from_server else 34, port)
@@ -149,8 +149,8 @@ def write_flows(path, flows, concurrent):
         writer.flush()
 
 
-def slow_frames():
-    """Endless: the frames of one exchange a second; the first with the handshake before it."""
+def slow_packets():
+    """Endless: the packets of one exchange a second; the first with the handshake before it."""
     connection = Connection(SLOW_CLIENT, SLOW_PORT)
     opening = connection.open()
     for number in range(1 << 30):
@@ -160,13 +160,13 @@ def slow_frames():
 
 
 def add_slow_connection(source, target):
-    """Copies a classic pcap and inserts the slow connection; returns how many frames were inserted."""
+    """Copies a classic pcap and inserts the slow connection; returns how many packets were inserted."""
     header = source.read(24)
     nanoseconds = header[:4] == b"\x4d\x3c\xb2\xa1"
     if not nanoseconds and header[:4] != b"\xd4\xc3\xb2\xa1":
         raise SystemExit("synthetic.py: not a little-endian classic pcap")
     target.write(header)
-    exchanges, inserted, next_second, pending = slow_frames(), 0, 0, b""
+    exchanges, inserted, next_second, pending = slow_packets(), 0, 0, b""
     while True:
         block = source.read(1 << 24)
         data = pending + block
@@ -178,8 +178,8 @@ def add_slow_connection(source, target):
             if seconds >= next_second:
                 target.write(data[copied:at])
                 copied = at
-                for frame in next(exchanges):
-                    target.write(data[at:at + 8] + struct.pack("<II", len(frame), len(frame)) + frame)
+                for packet in next(exchanges):
+                    target.write(data[at:at + 8] + struct.pack("<II", len(packet), len(packet)) + packet)
                     inserted += 1
                 next_second = seconds + 1
             at += 16 + length

@@ -45,7 +45,7 @@ heading "1. An ingress with a mirror port"
 lab_create "$results/lab"
 lab_nginx repeat
 explain "nginx serves $lab_server_address in a network namespace, clients come from $lab_client_address in another. A" \
-  "cable of its own carries a copy of every frame that nginx receives and sends, as a switch's SPAN port would:" \
+  "cable of its own carries a copy of every packet that nginx receives and sends, as a switch's SPAN port would:" \
   "its far end is the interface gt-mirror, in a third namespace, where the sensor listens."
 
 heading "2. The sensor records the mirror through DPDK"
@@ -67,7 +67,7 @@ done
 lab_load "$seconds" 20 repeat 5
 wait "$attacks"
 explain "wrk got $lab_requests answers; nginx logged $(wc -l <"$lab_dir/access.log") requests, the ten included." \
-  "$(lab_mirrored_packets) frames were sent into the mirror, some of them of connections to 10.9.0.200, which is not the" \
+  "$(lab_mirrored_packets) packets were sent into the mirror, some of them of connections to 10.9.0.200, which is not the" \
   "ingress."
 lab_stop "$lab_sensor_pid" INT 60
 

@@ -111,7 +111,7 @@ lab_create() {
   ip -n "$lab_client" addr add "$lab_client_address/16" dev gt-client
   ip -n "$lab_server" addr add "$lab_server_address/16" dev gt-server
   lab_link "$lab_server" gt-span "$lab_sensor" gt-mirror
-  # A cable has one order. Frames that two CPUs deliver at once would have another for each who listens.
+  # A cable has one order. Packets that two CPUs deliver at once would have another for each who listens.
   ip netns exec "$lab_sensor" tee /sys/class/net/gt-mirror/queues/rx-0/rps_cpus <<<1 >/dev/null
   ip netns exec "$lab_server" tc qdisc add dev gt-server clsact
   for direction in ingress egress; do
@@ -129,10 +129,10 @@ lab_destroy() {
   return 0
 }
 
-# Frames that left through the sending end of the mirror: what the sensor was offered.
+# Packets that left through the sending end of the mirror: what the sensor was offered.
 lab_mirrored_packets() { ip -n "$lab_server" -s -j link show dev gt-span | jq '.[0].stats64.tx.packets'; }
 
-# Frames that went in and out at the server itself.
+# Packets that went in and out at the server itself.
 lab_server_packets() {
   ip -n "$lab_server" -s -j link show dev gt-server | jq '.[0].stats64 | .tx.packets + .rx.packets'
 }

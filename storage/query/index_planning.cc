@@ -68,19 +68,19 @@ IndexFilter one_clause(Clause clause) {
   return filter;
 }
 
-IndexFilter port_filter(const EndpointTest& test) {
-  if (*test.port_high - *test.port_low >= kPortsMax) return {};
+IndexFilter port_filter(const EndpointCondition& condition) {
+  if (*condition.port_high - *condition.port_low >= kPortsMax) return {};
   Clause clause;
-  if (test.protocol != kProtocolSctp) {
-    for (int port = *test.port_low; port <= *test.port_high; ++port) {
+  if (condition.protocol != kProtocolSctp) {
+    for (int port = *condition.port_low; port <= *condition.port_high; ++port) {
       IndexTerm term;
       term.port = static_cast<uint16_t>(port);
-      term.protocol = test.protocol;
+      term.protocol = condition.protocol;
       clause.push_back(term);
     }
   }
   // libpcap knows SCTP's ports, our decoder does not.
-  if (!test.protocol || test.protocol == kProtocolSctp) {
+  if (!condition.protocol || condition.protocol == kProtocolSctp) {
     IndexTerm sctp;
     sctp.protocol = kProtocolSctp;
     clause.push_back(sctp);
@@ -89,12 +89,12 @@ IndexFilter port_filter(const EndpointTest& test) {
 }
 
 IndexFilter atom_filter(const ExpressionNode& atom) {
-  const std::optional<EndpointTest>& test = atom.endpoint_test;
-  if (!test) return {};
-  if (test->port_low) return port_filter(*test);
+  const std::optional<EndpointCondition>& condition = atom.endpoint_condition;
+  if (!condition) return {};
+  if (condition->port_low) return port_filter(*condition);
   IndexTerm term;
-  term.host = test->prefix;
-  term.protocol = test->protocol;
+  term.host = condition->prefix;
+  term.protocol = condition->protocol;
   return term.host || term.protocol ? one_clause({term}) : IndexFilter();
 }
 

@@ -7,7 +7,7 @@
 
 #include "capture/published_account.h"
 #include "capture/spsc_queue.h"
-#include "tests/support/frame_builder.h"
+#include "tests/support/packet_builder.h"
 
 using namespace gatetape;
 
@@ -17,7 +17,7 @@ namespace {
 class MemorySource : public Source {
  public:
   MemorySource(uint32_t total, bool live, size_t bursts) : total_(total), live_(live), bursts_(bursts) {
-    for (uint16_t port = 1; port <= 50; ++port) frames_.push_back(test::tcp("10.9.0.1", port, "10.9.0.100", 80));
+    for (uint16_t port = 1; port <= 50; ++port) packets_.push_back(test::tcp("10.9.0.1", port, "10.9.0.100", 80));
     for (auto& burst : bursts_) free_.insert(&burst);
   }
   unsigned queue_count() const override { return 1; }
@@ -29,7 +29,7 @@ class MemorySource : public Source {
     free_.erase(free_.begin());
     burst->count = 0;
     while (burst->count < 7 && next_ < total_) {
-      burst->packets[burst->count++] = frames_[next_ % frames_.size()].packet();
+      burst->packets[burst->count++] = packets_[next_ % packets_.size()].packet();
       ++next_;
     }
     return PollResult{PollStatus::kPackets, burst};
@@ -48,7 +48,7 @@ class MemorySource : public Source {
   const uint32_t total_;
   const bool live_;
   uint32_t next_ = 0;
-  std::vector<test::Frame> frames_;
+  std::vector<test::PacketBytes> packets_;
   std::vector<Burst> bursts_;
   std::set<Burst*> free_;
   std::mutex mutex_;

@@ -7,7 +7,7 @@
 
 #include "capture/packet_filter.h"
 #include "capture/prefix_set.h"
-#include "tests/support/frame_builder.h"
+#include "tests/support/packet_builder.h"
 
 using namespace gatetape;
 
@@ -17,12 +17,12 @@ IpAddress address(const char* text) {
   return IpAddress::parse(text).value();
 }
 
-PacketFilter::Verdict verdict(const FilterOptions& options, const test::Frame& frame) {
+PacketFilter::Verdict verdict(const FilterOptions& options, const test::PacketBytes& built) {
   Result<PacketFilter> filter = PacketFilter::compile(options, {LinkType::kEthernet});
   REQUIRE(filter);
   DecodedPacket decoded;
-  decode(frame.packet(), decoded);
-  return filter->apply(frame.packet(), decoded);
+  decode(built.packet(), decoded);
+  return filter->apply(built.packet(), decoded);
 }
 
 using Verdict = PacketFilter::Verdict;
@@ -72,29 +72,29 @@ TEST_CASE("the ingress filter keeps both directions and nothing else") {
   CHECK(verdict(options, test::tcp("10.9.0.1", 4000, "10.9.0.100", 80)) == Verdict::kPass);
   CHECK(verdict(options, test::tcp("10.9.0.100", 80, "10.9.0.1", 4000)) == Verdict::kPass);
   CHECK(verdict(options, test::tcp("10.9.0.1", 4000, "10.9.0.101", 80)) == Verdict::kNotIngress);
-  CHECK(verdict(options, test::Frame(std::vector<uint8_t>(60, 0))) == Verdict::kNotIngress);
+  CHECK(verdict(options, test::PacketBytes(std::vector<uint8_t>(60, 0))) == Verdict::kNotIngress);
 }
 
-TEST_CASE("address resolution passes the address filters, other frames without IP do not") {
+TEST_CASE("address resolution passes the address filters, other packets without IP do not") {
   FilterOptions options;
   options.ingress = parse_prefix_list("10.9.0.100").value();
-  std::vector<uint8_t> frame(60, 0);
-  frame[12] = 0x08, frame[13] = 0x06;
-  CHECK(verdict(options, test::Frame(frame)) == Verdict::kPass);
-  frame[12] = 0x88, frame[13] = 0xcc;  // LLDP
-  CHECK(verdict(options, test::Frame(frame)) == Verdict::kNotIngress);
+  std::vector<uint8_t> bytes(60, 0);
+  bytes[12] = 0x08, bytes[13] = 0x06;
+  CHECK(verdict(options, test::PacketBytes(bytes)) == Verdict::kPass);
+  bytes[12] = 0x88, bytes[13] = 0xcc;  // LLDP
+  CHECK(verdict(options, test::PacketBytes(bytes)) == Verdict::kNotIngress);
 
   std::vector<uint8_t> solicitation = {0x33, 0x33, 0,    0,    0, 2, 2, 0, 0,  0,  0,
                                        1,    0x86, 0xdd, 0x60, 0, 0, 0, 0, 16, 58, 255};
   solicitation.resize(14 + 40 + 16, 0);
   solicitation[22] = 0xfe, solicitation[23] = 0x80;
   solicitation[54] = 133;
-  CHECK(verdict(options, test::Frame(solicitation)) == Verdict::kPass);
+  CHECK(verdict(options, test::PacketBytes(solicitation)) == Verdict::kPass);
   solicitation[21] = 64;  // from behind a router
-  CHECK(verdict(options, test::Frame(solicitation)) == Verdict::kNotIngress);
+  CHECK(verdict(options, test::PacketBytes(solicitation)) == Verdict::kNotIngress);
   options.bpf = "tcp";
   solicitation[21] = 255;
-  CHECK(verdict(options, test::Frame(solicitation)) == Verdict::kBpf);
+  CHECK(verdict(options, test::PacketBytes(solicitation)) == Verdict::kBpf);
 }
 
 TEST_CASE("hostile networks: the other side of the ingress, or either side without one") {

@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "tests/support/frame_builder.h"
+#include "tests/support/packet_builder.h"
 
 using namespace gatetape;
 using test::tcp;
@@ -22,9 +22,9 @@ class Bench {
         outlet_(true, false),
         pipeline_(std::make_unique<Pipeline>(options, filter_, nullptr, nullptr, outlet_)) {}
 
-  void feed(const test::Frame& frame) {
+  void feed(const test::PacketBytes& built) {
     burst_.count = 1;
-    burst_.packets[0] = frame.packet(++time_ns_ * 1'000'000);
+    burst_.packets[0] = built.packet(++time_ns_ * 1'000'000);
     burst_.packets[0].ordinal = ordinal_++;
     pipeline_->process(burst_);
   }
@@ -206,7 +206,7 @@ TEST_CASE("a wrong checksum keeps bytes out of the stream, not out of the accoun
     Bench bench({}, options);
     Conversation connection(bench, 4000);
     connection.open();
-    test::Frame request =
+    test::PacketBytes request =
         tcp(kClient, 4000, kServer, 80, {1001, 0xfffffff1, kTcpAck | kTcpPsh, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"});
     request.bytes().back() ^= 1;  // the last line feed; a receiver would drop the segment
     bench.feed(request);
@@ -219,10 +219,10 @@ TEST_CASE("a wrong checksum keeps bytes out of the stream, not out of the accoun
 
 TEST_CASE("time that steps back is counted, and order stays arrival order") {
   Bench bench;
-  const test::Frame frame = tcp(kClient, 1, kServer, 80);
+  const test::PacketBytes built = tcp(kClient, 1, kServer, 80);
   Burst burst;
   burst.count = 3;
-  for (int i = 0; i < 3; ++i) burst.packets[i] = frame.packet(1000 - i);
+  for (int i = 0; i < 3; ++i) burst.packets[i] = built.packet(1000 - i);
   FilterOptions none;
   const PacketFilter filter = PacketFilter::compile(none, {LinkType::kEthernet}).value();
   RecordOutlet outlet(false, false);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Proves that `if:NAME` shows what tcpdump shows, and that its account is what was really sent.
 
-usage: interface_proof.py DUMP_SOURCE SEND_FRAMES     (tools from the build's tests/live; root)
+usage: interface_proof.py DUMP_SOURCE SEND_PACKETS     (tools from the build's tests/live; root)
 
 Two network namespaces with a veth between them. One side is captured by tcpdump and by Gatetape's source at the same time
 while real traffic crosses it; then both captures are compared, and the account with the interfaces' own counters.
@@ -173,7 +173,7 @@ def tear_down():
 
 
 def tagged(side, count):
-    """Frames with a service tag (802.1ad) and a customer tag (802.1Q), which the kernel takes apart on their way."""
+    """Packets with a service tag (802.1ad) and a customer tag (802.1Q), which the kernel takes apart on their way."""
     program = (
         "import socket,sys\n"
         "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
@@ -223,7 +223,7 @@ def compare(ours, theirs):
 
 
 def faithful(directory):
-    print("- beside tcpdump: fragments, tags, jumbo frames, super-frames")
+    print("- beside tcpdump: fragments, tags, jumbo packets, super-frames")
     ours, theirs = f"{directory}/ours.pcap", f"{directory}/theirs.pcap"
     before = sent_packets()
     reference = tcpdump(theirs)
@@ -235,7 +235,7 @@ def faithful(directory):
     for side in (A, B):
         tagged(side, 20)
     if not tagged_by_kernel():
-        print("note: this kernel has no VLAN interfaces; tagged frames were sent as they are")
+        print("note: this kernel has no VLAN interfaces; tagged packets were sent as they are")
     set_mtu(9000)
     for side in (A, B):
         udp(side, 8900, count=5)
@@ -251,13 +251,13 @@ def faithful(directory):
 
     packets = read_pcap(ours)
     compare(packets, read_pcap(theirs))
-    frames = [data for _, _, data in packets]
-    ip = [data for data in frames if data[12:14] == b"\x08\x00"]
+    received = [data for _, _, data in packets]
+    ip = [data for data in received if data[12:14] == b"\x08\x00"]
     check("IP fragments were seen", sum((data[20] << 8 | data[21]) & 0x3FFF != 0 for data in ip) > 100)
-    tags = [data for data in frames if data[12:20] == bytes.fromhex("88a8a0648100e0c8")]
+    tags = [data for data in received if data[12:20] == bytes.fromhex("88a8a0648100e0c8")]
     check("service and customer tags kept whole, both ways", len(tags) >= 40, len(tags))
-    check("jumbo frames whole", sum(len(data) == 8942 for data in frames) == 10)
-    check("super-frames whole", max(len(data) for data in frames) > 16128, f"longest {max(len(data) for data in frames)}")
+    check("jumbo packets whole", sum(len(data) == 8942 for data in received) == 10)
+    check("super-frames whole", max(len(data) for data in received) > 16128, f"longest {max(len(data) for data in received)}")
     check("account = what both sides sent", account["offered"] == sent, f"{account['offered']} and {sent}")
     check("account balances, nothing missed", account["balances"] and account["missed"] == 0 == account["errors"])
     check("received = handed out, in order",
@@ -265,14 +265,14 @@ def faithful(directory):
           and account["received_bytes"] == sum(wire for _, wire, _ in packets))
 
 
-def flood(what, frames, size, *arguments, rate=0):
+def flood(what, packets, size, *arguments, rate=0):
     before = sent_packets()
     capture = Capture(*arguments)
-    sender = json.loads(run(*inside(A, SEND, A, "--frames", str(frames), "--size", str(size), "--rate", str(rate))))
+    sender = json.loads(run(*inside(A, SEND, A, "--packets", str(packets), "--size", str(size), "--rate", str(rate))))
     account = capture.account()
     sent = sent_packets() - before
-    rate = f"{frames / sender['seconds'] / 1000:.0f} thousand/s, {sender['bytes'] * 8 / sender['seconds'] / 1e9:.2f} Gbit/s"
-    check(f"{what}: offered = sent", account["offered"] == sent >= frames,
+    rate = f"{packets / sender['seconds'] / 1000:.0f} thousand/s, {sender['bytes'] * 8 / sender['seconds'] / 1e9:.2f} Gbit/s"
+    check(f"{what}: offered = sent", account["offered"] == sent >= packets,
           f"{account['offered']} = {account['missed']} missed + {account['received']} received; {rate}")
     check(f"{what}: balances, in order", account["balances"] and account["ordinals_in_order"])
     return account
@@ -280,8 +280,8 @@ def flood(what, frames, size, *arguments, rate=0):
 
 def floods():
     print("- floods of known size")
-    flood("large frames", 300000, 1400)
-    flood("small frames", 300000, 60)
+    flood("large packets", 300000, 1400)
+    flood("small packets", 300000, 60)
     flood("released by another thread", 300000, 500, "--release-elsewhere")
     account = flood("overload (reader too slow)", 400000, 1400, "--delay-us", "20000")
     check("overload: some were missed", account["missed"] > 0)
@@ -291,7 +291,7 @@ def two_at_once():
     print("- two instances at once")
     before = sent_packets()
     captures = [Capture(), Capture()]
-    run(*inside(A, SEND, A, "--frames", "50000", "--size", "300"))
+    run(*inside(A, SEND, A, "--packets", "50000", "--size", "300"))
     accounts = [capture.account() for capture in captures]
     sent = sent_packets() - before
     check("both saw everything", all(account["received"] == sent for account in accounts), sent)
@@ -305,7 +305,7 @@ def ends():
     run("ip", "-n", B, "link", "set", B, "up")
     capture.read_stderr_until(b"the link is up")
     before = sent_packets()
-    run(*inside(A, SEND, A, "--frames", "1000"))
+    run(*inside(A, SEND, A, "--packets", "1000"))
     account = capture.account()
     check("goes on after down and up", account["received"] >= 1000 == sent_packets() - before, account["received"])
 
@@ -319,7 +319,7 @@ def ends():
     run("ip", "-n", B, "link", "set", B, "up")
 
     capture = Capture()
-    run(*inside(A, SEND, A, "--frames", "1000"))
+    run(*inside(A, SEND, A, "--packets", "1000"))
     run("ip", "-n", A, "link", "del", A)
     account = capture.account(signal=0)
     check("ends with an error when the interface vanishes",

@@ -85,7 +85,7 @@ def refusals():
 def main():
     generator = random.Random(2)
     with tempfile.TemporaryDirectory(prefix="gatetape-proof-") as directory:
-        whole(directory, "ordinary frames", [generator.randrange(14, 1515) for _ in range(30000)])
+        whole(directory, "ordinary packets", [generator.randrange(14, 1515) for _ in range(30000)])
         # 2,048 bytes fit into one buffer; longer packets come in several.
         whole(directory, "around the size of a buffer", [2048 + generator.randrange(-3, 4) for _ in range(3000)])
         whole(directory, "up to 64 KB", [generator.randrange(14, 65536) for _ in range(3000)])

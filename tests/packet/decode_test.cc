@@ -94,8 +94,8 @@ DecodedPacket decode_bytes(const Bytes& bytes, LinkType type = LinkType::kEthern
 }  // namespace
 
 TEST_CASE("a TCP segment behind two VLAN tags") {
-  const Bytes frame = ethernet(0x88a8) + vlan(100, 0x8100) + vlan(12, 0x0800) + ipv4(6, tcp(4000, 80, {'h', 'i'}));
-  const DecodedPacket d = decode_bytes(frame);
+  const Bytes packet = ethernet(0x88a8) + vlan(100, 0x8100) + vlan(12, 0x0800) + ipv4(6, tcp(4000, 80, {'h', 'i'}));
+  const DecodedPacket d = decode_bytes(packet);
   CHECK(d.status == DecodeStatus::kOk);
   CHECK(d.vlan_count == 2);
   CHECK(d.vlan_id[0] == 100);
@@ -108,7 +108,7 @@ TEST_CASE("a TCP segment behind two VLAN tags") {
   CHECK(d.acknowledgment_number == 0x05060708);
   CHECK(d.window == 501);
   CHECK(d.payload_length == 2);
-  CHECK(d.payload_offset == frame.size() - 2);
+  CHECK(d.payload_offset == packet.size() - 2);
 }
 
 TEST_CASE("link padding is not payload") {
@@ -162,11 +162,12 @@ TEST_CASE("a capture cut short keeps what the wire had") {
   CHECK(d.payload_wire_length == 103);
 }
 
-TEST_CASE("every prefix of a frame decodes without reading past its end") {
-  const Bytes frame = ethernet(0x8100) + vlan(5, 0x86dd) +
-                      ipv6(0, Bytes{44, 0, 1, 4, 0, 0, 0, 0} + Bytes{6, 0, 0, 1, 0, 0, 0, 9} + tcp(5, 6, Bytes(30, 1)));
-  for (size_t size = 0; size <= frame.size(); ++size) {
-    const DecodedPacket d = decode_bytes(Bytes(frame.begin(), frame.begin() + static_cast<long>(size)));
+TEST_CASE("every prefix of a packet decodes without reading past its end") {
+  const Bytes packet =
+      ethernet(0x8100) + vlan(5, 0x86dd) +
+      ipv6(0, Bytes{44, 0, 1, 4, 0, 0, 0, 0} + Bytes{6, 0, 0, 1, 0, 0, 0, 9} + tcp(5, 6, Bytes(30, 1)));
+  for (size_t size = 0; size <= packet.size(); ++size) {
+    const DecodedPacket d = decode_bytes(Bytes(packet.begin(), packet.begin() + static_cast<long>(size)));
     CHECK(d.payload_offset + d.payload_length <= std::max<size_t>(size, 0));
   }
 }

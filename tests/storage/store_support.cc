@@ -27,9 +27,9 @@ struct Conversation {
   uint64_t flow_id;
 };
 
-void add_frame(std::vector<QueryPacket>& out, const Frame& frame, int64_t time_ns, uint64_t flow_id) {
+void add_packet(std::vector<QueryPacket>& out, const PacketBytes& built, int64_t time_ns, uint64_t flow_id) {
   QueryPacket packet;
-  packet.bytes = frame.bytes();
+  packet.bytes = built.bytes();
   packet.wire_length = static_cast<uint32_t>(packet.bytes.size());
   packet.timestamp_ns = time_ns;
   packet.flow_id = flow_id;
@@ -51,7 +51,7 @@ std::vector<QueryPacket> repeating_traffic(uint32_t seed, size_t count) {
     Conversation& c = conversations[random() % conversations.size()];
     const std::string request =
         "GET /item?id=" + std::to_string(random() % 1000) + " HTTP/1.1\r\nHost: shop.example.com\r\n\r\n";
-    add_frame(
+    add_packet(
         packets,
         tcp(c.client, c.port, "10.9.0.100", 80, {c.client_sequence, c.server_sequence, kTcpAck | kTcpPsh, request}),
         time += 1000, c.flow_id);
@@ -60,9 +60,9 @@ std::vector<QueryPacket> repeating_traffic(uint32_t seed, size_t count) {
                            body_of(static_cast<uint32_t>(random() % 12));
     for (size_t at = 0; at < response.size(); at += 1448) {
       const std::string piece = response.substr(at, 1448);
-      add_frame(packets,
-                tcp("10.9.0.100", 80, c.client, c.port, {c.server_sequence, c.client_sequence, kTcpAck, piece}),
-                time += 1000, c.flow_id);
+      add_packet(packets,
+                 tcp("10.9.0.100", 80, c.client, c.port, {c.server_sequence, c.client_sequence, kTcpAck, piece}),
+                 time += 1000, c.flow_id);
       c.server_sequence += static_cast<uint32_t>(piece.size());
     }
   }

@@ -5,38 +5,38 @@
 #include <vector>
 
 #include "storage/format/head_codec.h"
-#include "tests/support/frame_builder.h"
+#include "tests/support/packet_builder.h"
 
 using namespace gatetape;
 using namespace gatetape::test;
 
 namespace {
 
-using Frames = std::vector<Frame>;
+using Packets = std::vector<PacketBytes>;
 
 // A sender of segments of all lengths whose IPv4 identification counts up, as a real one's does.
-Frames ipv4_segments() {
-  Frames frames;
+Packets ipv4_segments() {
+  Packets packets;
   std::string payload;
   uint32_t sequence = 77;
   for (const size_t size : {10u, 400u, 3u, 0u, 1400u}) {
     payload.assign(size, 'x');
-    frames.push_back(tcp("10.0.0.1", 4000, "10.0.0.2", 80, {.sequence_number = sequence, .payload = payload}));
-    auto& bytes = frames.back().bytes();
-    bytes[19] = static_cast<uint8_t>(frames.size());
+    packets.push_back(tcp("10.0.0.1", 4000, "10.0.0.2", 80, {.sequence_number = sequence, .payload = payload}));
+    auto& bytes = packets.back().bytes();
+    bytes[19] = static_cast<uint8_t>(packets.size());
     const auto sum = static_cast<unsigned>((bytes[24] << 8 | bytes[25]) + 0x34 - bytes[19]);  // RFC 1624
     const unsigned folded = (sum & 0xffff) + (sum >> 16);
     bytes[24] = static_cast<uint8_t>(folded >> 8);
     bytes[25] = static_cast<uint8_t>(folded);
     sequence += static_cast<uint32_t>(size);
   }
-  return frames;
+  return packets;
 }
 
 // The same segments under an IPv6 header, whose pseudo header sums up to the same as the IPv4 one.
-Frames ipv6_segments() {
-  Frames frames;
-  for (const Frame& v4 : ipv4_segments()) {
+Packets ipv6_segments() {
+  Packets packets;
+  for (const PacketBytes& v4 : ipv4_segments()) {
     const auto& from = v4.bytes();
     const size_t segment = from.size() - 34;
     std::vector<uint8_t> bytes(from.begin(), from.begin() + 12);
@@ -47,17 +47,17 @@ Frames ipv6_segments() {
       bytes.insert(bytes.end(), from.begin() + address, from.begin() + address + 4);
     }
     bytes.insert(bytes.end(), from.begin() + 34, from.end());
-    frames.emplace_back(std::move(bytes));
+    packets.emplace_back(std::move(bytes));
   }
-  return frames;
+  return packets;
 }
 
-Frames udp_datagrams() {
-  Frames frames;
+Packets udp_datagrams() {
+  Packets packets;
   for (const char* payload : {"one", "twenty-two", "", "4"}) {
-    frames.push_back(udp("10.0.0.1", 4000, "10.0.0.2", 53, payload));
+    packets.push_back(udp("10.0.0.1", 4000, "10.0.0.2", 53, payload));
   }
-  return frames;
+  return packets;
 }
 
 struct Encoded {
@@ -65,12 +65,12 @@ struct Encoded {
   size_t packets = 0;
 };
 
-Encoded encode(const Frames& frames) {
+Encoded encode(const Packets& packets) {
   Encoded out;
   std::vector<Lane> lanes;
   HeadEncoder encoder;
-  for (const Frame& frame : frames) {
-    const Packet packet = frame.packet();
+  for (const PacketBytes& built : packets) {
+    const Packet packet = built.packet();
     DecodedPacket decoded;
     decode(packet, decoded);
     REQUIRE(decoded.status == DecodeStatus::kOk);
@@ -88,8 +88,8 @@ Encoded encode(const Frames& frames) {
 }  // namespace
 
 TEST_CASE("a sender whose packets only differ in length costs its first head", "[store]") {
-  for (const Frames& frames : {ipv4_segments(), ipv6_segments()}) {
-    const Encoded encoded = encode(frames);
+  for (const Packets& packets : {ipv4_segments(), ipv6_segments()}) {
+    const Encoded encoded = encode(packets);
     CHECK(encoded.streams.deviations.size() == encoded.packets);  // a byte each: the first has a head, the rest nothing
     for (int field = kWholeHead + 1; field < kHeadFieldCount; ++field) {
       INFO("field " << field);

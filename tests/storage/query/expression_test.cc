@@ -73,11 +73,11 @@ std::string flows(const std::string& text, MemoryStore& store, const TimeRange& 
   Expression expression = compiled(text);
   REQUIRE(store.records({}, [&](const Record& record) { return expression.learn(record, range), true; }));
   REQUIRE(expression.learned());
-  const Frame frame = tcp("10.9.0.1", 40000, "10.9.0.2", 80);
+  const PacketBytes built = tcp("10.9.0.1", 40000, "10.9.0.2", 80);
   std::string out;
   for (uint64_t id = 1; id < 10; ++id) {
     QueryPacket packet;
-    packet.bytes = frame.bytes();
+    packet.bytes = built.bytes();
     packet.flow_id = id;
     const StoredPacket stored = stored_packet(packet, id);
     if (expression.matches(stored)) out += std::to_string(id);
@@ -138,7 +138,7 @@ TEST_CASE("a mixed expression means what libpcap means with the own term as one 
 }
 
 TEST_CASE("any.host, any.port and vlan.id see what decoding saw, tags included") {
-  const Frame plain = tcp("10.9.0.1", 40000, "10.9.0.2", 80);
+  const PacketBytes plain = tcp("10.9.0.1", 40000, "10.9.0.2", 80);
   std::vector<uint8_t> tagged = plain.bytes();
   for (const int byte : {0x0c, 0x00, 0x00, 0x81, 0x17, 0x00, 0xa8, 0x88})
     tagged.insert(tagged.begin() + 12, static_cast<uint8_t>(byte));
@@ -214,9 +214,9 @@ TEST_CASE("a transaction counts when it lies in the time range, if only its resp
 }
 
 TEST_CASE("community_id selects a conversation in both directions, known from records or not") {
-  const Frame there = tcp("10.9.0.1", 40000, "10.9.0.2", 80);
-  const Frame back = tcp("10.9.0.2", 80, "10.9.0.1", 40000);
-  const Frame other = tcp("10.9.0.2", 80, "10.9.0.1", 40001);
+  const PacketBytes there = tcp("10.9.0.1", 40000, "10.9.0.2", 80);
+  const PacketBytes back = tcp("10.9.0.2", 80, "10.9.0.1", 40000);
+  const PacketBytes other = tcp("10.9.0.2", 80, "10.9.0.1", 40001);
   const Endpoints endpoints{*IpAddress::parse("10.9.0.1"), *IpAddress::parse("10.9.0.2"), 40000, 80, kProtocolTcp};
   std::vector<QueryPacket> packets(3);
   packets[0].bytes = there.bytes();

@@ -117,7 +117,7 @@ class PacketMaker {
  public:
   explicit PacketMaker(uint32_t seed) : random_(seed) {}
 
-  std::vector<uint8_t> frame() {
+  std::vector<uint8_t> packet() {
     std::vector<uint8_t> bytes;
     std::vector<uint8_t> network;
     uint16_t type = 0x0800;
@@ -230,7 +230,7 @@ std::vector<QueryPacket> packets_of_many_kinds(uint32_t seed, size_t count) {
   std::vector<QueryPacket> packets;
   for (size_t i = 0; i < count; ++i) {
     QueryPacket packet;
-    packet.bytes = maker.frame();
+    packet.bytes = maker.packet();
     packet.wire_length = static_cast<uint32_t>(packet.bytes.size()) + (maker.pick(4) == 0 ? 100 : 0);
     packet.timestamp_ns = 1'700'000'000'000'000'001 + static_cast<int64_t>(i) * 1'000'003;
     packet.flow_id = 1 + maker.pick(10);

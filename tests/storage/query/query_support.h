@@ -8,7 +8,7 @@
 
 #include "packet/decode.h"
 #include "storage/read/store_reader.h"
-#include "tests/support/frame_builder.h"
+#include "tests/support/packet_builder.h"
 
 namespace gatetape::test {
 

@@ -223,7 +223,7 @@ TEST_CASE("the index leaves out nothing that could match, and reads little", "[s
 TEST_CASE("one connection is read without reading the rest", "[store]") {
   TemporaryDirectory directory;
   auto packets = repeating_traffic(11, 20000);
-  Frame lonely = tcp("192.0.2.1", 5000, "10.9.0.100", 80, {1, 1, kTcpAck, "just this once"});
+  PacketBytes lonely = tcp("192.0.2.1", 5000, "10.9.0.100", 80, {1, 1, kTcpAck, "just this once"});
   packets[12345].bytes = lonely.bytes();
   packets[12345].wire_length = static_cast<uint32_t>(lonely.bytes().size());
   packets[12345].flow_id = 777;

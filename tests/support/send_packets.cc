@@ -1,7 +1,9 @@
-// Sends a known number of frames on an interface, as fast as it goes or at a given rate, and says how many were sent:
-//   send_frames INTERFACE [--frames N] [--size BYTES] [--flows N] [--rate PER_SECOND]
-// Each frame is Ethernet, IPv4 and UDP with a sequence number of 8 bytes as the payload's beginning; ports vary over
-// flows.
+// Sends a known number of packets on an interface, as fast as it goes or at a given rate, and prints how many it sent.
+//
+// usage: send_packets INTERFACE [--packets N] [--size BYTES] [--flows N] [--rate PER_SECOND]
+//
+// Each packet is Ethernet, IPv4 and UDP; its payload begins with its number in eight bytes. The source port tells flows
+// apart.
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
@@ -28,10 +30,10 @@ constexpr size_t kHeaderBytes = kEthernetBytes + kIpBytes + kUdpBytes;
 
 struct Options {
   std::string interface;
-  uint64_t frames = 100000;
+  uint64_t packets = 100000;
   size_t size = 1000;
   unsigned flows = 64;
-  uint64_t rate = 0;  // frames in a second; 0: no limit
+  uint64_t rate = 0;  // packets per second; 0: no limit
 };
 
 void store_u16(uint8_t* out, size_t value) {
@@ -46,20 +48,20 @@ uint16_t ip_checksum(const uint8_t* header) {
   return static_cast<uint16_t>(~sum);
 }
 
-void make_frame(std::vector<uint8_t>& frame, uint64_t number, const Options& options) {
-  uint8_t* const ip = frame.data() + kEthernetBytes;
+void make_packet(std::vector<uint8_t>& packet, uint64_t number, const Options& options) {
+  uint8_t* const ip = packet.data() + kEthernetBytes;
   uint8_t* const udp = ip + kIpBytes;
-  std::memcpy(frame.data(), "\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\0", kEthernetBytes);
+  std::memcpy(packet.data(), "\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\0", kEthernetBytes);
   std::memset(ip, 0, kIpBytes + kUdpBytes);
   ip[0] = 0x45;
   ip[8] = 64;
   ip[9] = IPPROTO_UDP;
-  store_u16(ip + 2, frame.size() - kEthernetBytes);
+  store_u16(ip + 2, packet.size() - kEthernetBytes);
   std::memcpy(ip + 12, "\x0a\x4d\0\x01\x0a\x4d\0\x02", 8);
   store_u16(ip + 10, ip_checksum(ip));
   store_u16(udp, 20000 + number % options.flows);
   store_u16(udp + 2, 9);
-  store_u16(udp + 4, frame.size() - kEthernetBytes - kIpBytes);
+  store_u16(udp + 4, packet.size() - kEthernetBytes - kIpBytes);
   std::memcpy(udp + kUdpBytes, &number, sizeof(number));
 }
 
@@ -69,20 +71,20 @@ int open_socket(const std::string& interface) {
   address.sll_family = AF_PACKET;
   address.sll_ifindex = static_cast<int>(::if_nametoindex(interface.c_str()));
   if (fd < 0 || address.sll_ifindex == 0 || ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-    std::fprintf(stderr, "send_frames: %s: %s\n", interface.c_str(), std::strerror(errno));
+    std::fprintf(stderr, "send_packets: %s: %s\n", interface.c_str(), std::strerror(errno));
     return -1;
   }
   return fd;
 }
 
-// All `count` messages, however often the kernel has no room for more.
+// Sends all `count` messages, waiting whenever the kernel has no room for more.
 void send_all(int fd, mmsghdr* messages, unsigned count) {
   for (unsigned done = 0; done < count;) {
     const int sent = ::sendmmsg(fd, messages + done, count - done, 0);
     if (sent > 0) done += static_cast<unsigned>(sent);
     if (sent < 0 && errno == ENOBUFS) std::this_thread::yield();
     if (sent < 0 && errno != ENOBUFS && errno != EINTR && errno != EAGAIN) {
-      std::perror("send_frames");
+      std::perror("send_packets");
       std::exit(1);
     }
   }
@@ -97,7 +99,7 @@ Options parse(int argc, char** argv) {
       continue;
     }
     const uint64_t value = std::stoull(argv[++i]);
-    if (argument == "--frames") options.frames = value;
+    if (argument == "--packets") options.packets = value;
     if (argument == "--size") options.size = std::max<size_t>(value, kHeaderBytes + sizeof(uint64_t));
     if (argument == "--flows") options.flows = std::max(1u, static_cast<unsigned>(value));
     if (argument == "--rate") options.rate = value;
@@ -111,18 +113,18 @@ int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
   const int fd = open_socket(options.interface);
   if (fd < 0) return 1;
-  std::vector<std::vector<uint8_t>> frames(kBatch, std::vector<uint8_t>(options.size));
+  std::vector<std::vector<uint8_t>> packets(kBatch, std::vector<uint8_t>(options.size));
   std::vector<iovec> pieces(kBatch);
   std::vector<mmsghdr> messages(kBatch);
   for (unsigned i = 0; i < kBatch; i++) {
-    pieces[i] = {frames[i].data(), options.size};
+    pieces[i] = {packets[i].data(), options.size};
     messages[i].msg_hdr.msg_iov = &pieces[i];
     messages[i].msg_hdr.msg_iovlen = 1;
   }
   const auto start = std::chrono::steady_clock::now();
-  for (uint64_t sent = 0; sent < options.frames;) {
-    const auto count = static_cast<unsigned>(std::min<uint64_t>(kBatch, options.frames - sent));
-    for (unsigned i = 0; i < count; i++) make_frame(frames[i], sent + i, options);
+  for (uint64_t sent = 0; sent < options.packets;) {
+    const auto count = static_cast<unsigned>(std::min<uint64_t>(kBatch, options.packets - sent));
+    for (unsigned i = 0; i < count; i++) make_packet(packets[i], sent + i, options);
     send_all(fd, messages.data(), count);
     sent += count;
     if (options.rate > 0) {
@@ -130,7 +132,7 @@ int main(int argc, char** argv) {
     }
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::printf("{\"frames\":%lu,\"bytes\":%lu,\"seconds\":%.3f}\n", options.frames, options.frames * options.size,
+  std::printf("{\"packets\":%lu,\"bytes\":%lu,\"seconds\":%.3f}\n", options.packets, options.packets * options.size,
               seconds);
   ::close(fd);
   return 0;

@@ -1,4 +1,4 @@
-// Frames for tests: Ethernet, IPv4 and TCP or UDP with right checksums, and the packet that views them.
+// Packets for tests: Ethernet, IPv4, and TCP or UDP with right checksums.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,14 @@
 
 namespace gatetape::test {
 
-class Frame {
+// Owns the bytes of one packet.
+class PacketBytes {
  public:
-  explicit Frame(std::vector<uint8_t> bytes) : bytes_(std::move(bytes)) {}
+  explicit PacketBytes(std::vector<uint8_t> bytes) : bytes_(std::move(bytes)) {}
 
   const std::vector<uint8_t>& bytes() const { return bytes_; }
   std::vector<uint8_t>& bytes() { return bytes_; }
-  // A view of this frame, which must outlive it.
+  // A view of these bytes, which must outlive it.
   Packet packet(int64_t timestamp_ns = 0) const {
     Packet p;
     p.data = bytes_.data();
@@ -49,8 +50,8 @@ inline uint16_t internet_checksum(const std::vector<uint8_t>& bytes) {
 }
 
 // Ethernet + IPv4 around a transport header and payload whose checksum field, at `checksum_at`, is filled in.
-inline Frame ipv4(uint8_t protocol, std::string_view source, std::string_view destination,
-                  std::vector<uint8_t> transport, size_t checksum_at) {
+inline PacketBytes ipv4(uint8_t protocol, std::string_view source, std::string_view destination,
+                        std::vector<uint8_t> transport, size_t checksum_at) {
   const IpAddress from = IpAddress::parse(source).value(), to = IpAddress::parse(destination).value();
   std::vector<uint8_t> pseudo(from.bytes.begin() + 12, from.bytes.end());
   pseudo.insert(pseudo.end(), to.bytes.begin() + 12, to.bytes.end());
@@ -71,10 +72,10 @@ inline Frame ipv4(uint8_t protocol, std::string_view source, std::string_view de
   ip[10] = static_cast<uint8_t>(ip_sum >> 8);
   ip[11] = static_cast<uint8_t>(ip_sum);
 
-  std::vector<uint8_t> frame = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00};
-  frame.insert(frame.end(), ip.begin(), ip.end());
-  frame.insert(frame.end(), transport.begin(), transport.end());
-  return Frame(std::move(frame));
+  std::vector<uint8_t> bytes = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00};
+  bytes.insert(bytes.end(), ip.begin(), ip.end());
+  bytes.insert(bytes.end(), transport.begin(), transport.end());
+  return PacketBytes(std::move(bytes));
 }
 
 }  // namespace detail
@@ -86,8 +87,8 @@ struct TcpFields {
   std::string_view payload;
 };
 
-inline Frame tcp(std::string_view source, uint16_t source_port, std::string_view destination, uint16_t destination_port,
-                 const TcpFields& fields = {}) {
+inline PacketBytes tcp(std::string_view source, uint16_t source_port, std::string_view destination,
+                       uint16_t destination_port, const TcpFields& fields = {}) {
   std::vector<uint8_t> t;
   detail::put16(t, source_port);
   detail::put16(t, destination_port);
@@ -100,8 +101,8 @@ inline Frame tcp(std::string_view source, uint16_t source_port, std::string_view
   return detail::ipv4(kProtocolTcp, source, destination, std::move(t), 16);
 }
 
-inline Frame udp(std::string_view source, uint16_t source_port, std::string_view destination, uint16_t destination_port,
-                 std::string_view payload) {
+inline PacketBytes udp(std::string_view source, uint16_t source_port, std::string_view destination,
+                       uint16_t destination_port, std::string_view payload) {
   std::vector<uint8_t> u;
   detail::put16(u, source_port);
   detail::put16(u, destination_port);

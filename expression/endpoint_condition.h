@@ -12,7 +12,7 @@
 namespace gatetape {
 
 // One primitive; what is set must hold together.
-struct EndpointTest {
+struct EndpointCondition {
   enum class Side : uint8_t { kEither, kSource, kDestination, kBoth };
   Side side = Side::kEither;
   std::optional<IpPrefix> prefix;
@@ -28,6 +28,6 @@ struct EndpointTest {
 //   [tcp|udp|sctp] [src|dst|...] port N | portrange N-N
 //   ip | ip6 | tcp | udp | sctp | icmp | icmp6
 // where `host` may be left out after src or dst. Nothing for all else, which may well be something to libpcap.
-std::optional<EndpointTest> parse_endpoint_test(std::string_view primitive);
+std::optional<EndpointCondition> parse_endpoint_condition(std::string_view primitive);
 
 }  // namespace gatetape

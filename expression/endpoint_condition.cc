@@ -1,4 +1,4 @@
-#include "expression/endpoint_test.h"
+#include "expression/endpoint_condition.h"
 
 #include <charconv>
 #include <span>
@@ -8,7 +8,7 @@ namespace gatetape {
 
 namespace {
 
-using Side = EndpointTest::Side;
+using Side = EndpointCondition::Side;
 
 std::vector<std::string_view> words_of(std::string_view text) {
   constexpr std::string_view kSpace = " \t\n\r";
@@ -30,27 +30,27 @@ std::optional<uint16_t> parse_port(std::string_view text) {
   return port;
 }
 
-bool parse_port_range(std::string_view text, EndpointTest& test) {
+bool parse_port_range(std::string_view text, EndpointCondition& condition) {
   const size_t dash = text.find('-');
   if (dash == std::string_view::npos) return false;
-  test.port_low = parse_port(text.substr(0, dash));
-  test.port_high = parse_port(text.substr(dash + 1));
-  if (!test.port_low || !test.port_high) return false;
-  if (*test.port_low > *test.port_high) std::swap(test.port_low, test.port_high);
+  condition.port_low = parse_port(text.substr(0, dash));
+  condition.port_high = parse_port(text.substr(dash + 1));
+  if (!condition.port_low || !condition.port_high) return false;
+  if (*condition.port_low > *condition.port_high) std::swap(condition.port_low, condition.port_high);
   return true;
 }
 
 // Protocol words, alone or before the rest.
-bool parse_protocol(std::string_view word, EndpointTest& test) {
-  if (word == "ip" || word == "icmp") test.ip_version = 4;
-  if (word == "ip6" || word == "icmp6") test.ip_version = 6;
+bool parse_protocol(std::string_view word, EndpointCondition& condition) {
+  if (word == "ip" || word == "icmp") condition.ip_version = 4;
+  if (word == "ip6" || word == "icmp6") condition.ip_version = 6;
   if (word == "ip" || word == "ip6") return true;
-  if (word == "tcp") test.protocol = kProtocolTcp;
-  if (word == "udp") test.protocol = kProtocolUdp;
-  if (word == "sctp") test.protocol = kProtocolSctp;
-  if (word == "icmp") test.protocol = kProtocolIcmp;
-  if (word == "icmp6") test.protocol = kProtocolIcmpv6;
-  return test.protocol.has_value();
+  if (word == "tcp") condition.protocol = kProtocolTcp;
+  if (word == "udp") condition.protocol = kProtocolUdp;
+  if (word == "sctp") condition.protocol = kProtocolSctp;
+  if (word == "icmp") condition.protocol = kProtocolIcmp;
+  if (word == "icmp6") condition.protocol = kProtocolIcmpv6;
+  return condition.protocol.has_value();
 }
 
 // "src", "dst", "src or dst", "src and dst" at the front of `words`; takes them away.
@@ -69,19 +69,19 @@ Side take_side(std::span<const std::string_view>& words) {
   return single;
 }
 
-bool parse_address(std::string_view type, std::string_view text, EndpointTest& test) {
+bool parse_address(std::string_view type, std::string_view text, EndpointCondition& condition) {
   const bool has_length = text.find('/') != std::string_view::npos;
   // "net 10" and "net 10.1.0.0" leave the length to libpcap's rules; "host 10.0.0.0/8" is an error to it.
   if ((type == "net" && !has_length) || (type == "host" && has_length)) return false;
   const Result<IpPrefix> prefix = IpPrefix::parse(text);
   if (!prefix) return false;
-  test.prefix = *prefix;
+  condition.prefix = *prefix;
   return true;
 }
 
 }  // namespace
 
-bool EndpointTest::matches(const Endpoints& endpoints) const {
+bool EndpointCondition::matches(const Endpoints& endpoints) const {
   if (protocol && endpoints.protocol != *protocol) return false;
   if (ip_version != 0 && endpoints.source.is_v4() != (ip_version == 4)) return false;
   if (port_low && endpoints.protocol != kProtocolTcp && endpoints.protocol != kProtocolUdp &&
@@ -106,28 +106,29 @@ bool EndpointTest::matches(const Endpoints& endpoints) const {
   return false;
 }
 
-std::optional<EndpointTest> parse_endpoint_test(std::string_view primitive) {
+std::optional<EndpointCondition> parse_endpoint_condition(std::string_view primitive) {
   const std::vector<std::string_view> all = words_of(primitive);
   std::span<const std::string_view> words(all);
-  EndpointTest test;
-  if (!words.empty() && parse_protocol(words[0], test)) {
+  EndpointCondition condition;
+  if (!words.empty() && parse_protocol(words[0], condition)) {
     words = words.subspan(1);
-    if (words.empty()) return test;
+    if (words.empty()) return condition;
   }
   const bool sided = !words.empty() && (words[0] == "src" || words[0] == "dst");
-  test.side = take_side(words);
-  const bool transport = test.protocol && *test.protocol != kProtocolIcmp && *test.protocol != kProtocolIcmpv6;
-  if (words.size() == 1 && sided && !test.protocol) {
-    if (parse_address("", words[0], test)) return test;
+  condition.side = take_side(words);
+  const bool transport =
+      condition.protocol && *condition.protocol != kProtocolIcmp && *condition.protocol != kProtocolIcmpv6;
+  if (words.size() == 1 && sided && !condition.protocol) {
+    if (parse_address("", words[0], condition)) return condition;
   }
   if (words.size() != 2) return std::nullopt;
-  if (words[0] == "port" && (transport || (!test.protocol && test.ip_version == 0))) {
-    test.port_low = test.port_high = parse_port(words[1]);
-    if (test.port_low) return test;
-  } else if (words[0] == "portrange" && (transport || (!test.protocol && test.ip_version == 0))) {
-    if (parse_port_range(words[1], test)) return test;
-  } else if ((words[0] == "host" || words[0] == "net") && !test.protocol) {
-    if (parse_address(words[0], words[1], test)) return test;
+  if (words[0] == "port" && (transport || (!condition.protocol && condition.ip_version == 0))) {
+    condition.port_low = condition.port_high = parse_port(words[1]);
+    if (condition.port_low) return condition;
+  } else if (words[0] == "portrange" && (transport || (!condition.protocol && condition.ip_version == 0))) {
+    if (parse_port_range(words[1], condition)) return condition;
+  } else if ((words[0] == "host" || words[0] == "net") && !condition.protocol) {
+    if (parse_address(words[0], words[1], condition)) return condition;
   }
   return std::nullopt;
 }
