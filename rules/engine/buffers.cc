@@ -67,85 +67,57 @@ void HttpBuffers::set_if_any(View& view, std::string_view value) {
 void HttpBuffers::build(Buffer buffer, View& view) {
   const HttpHead& head = head_of(buffer);
   std::string& text = text_[static_cast<size_t>(buffer)];
-  switch (buffer) {
-    case Buffer::kPayload:
-      return set_if_any(view, head.bytes);
-    case Buffer::kHttpMethod:
+  switch (buffer_info(buffer).http) {
+    case HttpPart::kNone:
+      if (buffer == Buffer::kPayload) set_if_any(view, head.bytes);
+      return;
+    case HttpPart::kField:
+      return set_field(view, buffer, head);
+    case HttpPart::kMethod:
       return set_if_any(view, head.method);
-    case Buffer::kHttpUri:
+    case HttpPart::kUri:
       return set_if_any(view, transaction_->normalised_uri);
-    case Buffer::kHttpUriRaw:
+    case HttpPart::kUriRaw:
       return set_if_any(view, head.uri);
-    case Buffer::kHttpProtocol:
+    case HttpPart::kProtocol:
       return set_if_any(view, head.protocol);
-    case Buffer::kHttpRequestLine:
-    case Buffer::kHttpResponseLine:
+    case HttpPart::kStartLine:
       return set_if_any(view, head.start_line);
-    case Buffer::kHttpHeader:
+    case HttpPart::kFields:
       text.clear();
       append_fields(head, direction_ == Direction::kToServer ? "cookie" : "set-cookie", text);
       return set_if_any(view, text);
-    case Buffer::kHttpHeaderRaw:
+    case HttpPart::kFieldsRaw:
       // To the end of the head: the empty line that ends the fields belongs to them.
       if (head.raw_fields.empty()) return;
       return set(view, {head.raw_fields.data(),
                         static_cast<size_t>(head.bytes.data() + head.bytes.size() - head.raw_fields.data())});
-    case Buffer::kHttpHeaderNames:
+    case HttpPart::kFieldNames:
       if (head.fields.empty()) return;
       build_header_names(head, text);
       return set(view, text);
-    case Buffer::kHttpRequestHeader:
-    case Buffer::kHttpResponseHeader:
+    case HttpPart::kEachField:
       return;  // several instances: any()
-    case Buffer::kHttpHost:
-      return set_if_any(view, transaction_->normalised_host);
-    case Buffer::kHttpHostRaw:
-      return set_field(view, buffer, kHost, kHost);
-    case Buffer::kHttpUserAgent:
-      return set_field(view, buffer, kUserAgent, kUserAgent);
-    case Buffer::kHttpCookie:
-      return set_field(view, buffer, kCookie, kSetCookie);
-    case Buffer::kHttpContentType:
-      return set_field(view, buffer, kContentType, kContentType);
-    case Buffer::kHttpContentLen:
-      return set_field(view, buffer, kContentLength, kContentLength);
-    case Buffer::kHttpAccept:
-      return set_field(view, buffer, kAccept, kAccept);
-    case Buffer::kHttpAcceptEnc:
-      return set_field(view, buffer, kAcceptEncoding, kAcceptEncoding);
-    case Buffer::kHttpAcceptLang:
-      return set_field(view, buffer, kAcceptLanguage, kAcceptLanguage);
-    case Buffer::kHttpConnection:
-      return set_field(view, buffer, kConnection, kConnection);
-    case Buffer::kHttpReferer:
-      return set_field(view, buffer, kReferer, kReferer);
-    case Buffer::kHttpLocation:
-      return set_field(view, buffer, kLocation, kLocation);
-    case Buffer::kHttpServer:
-      return set_field(view, buffer, kServer, kServer);
-    case Buffer::kHttpStart:
+    case HttpPart::kHead:
       if (head.start_line.empty()) return;
       build_start(head, text);
       return set(view, text);
-    case Buffer::kHttpStatCode:
+    case HttpPart::kHost:
+      return set_if_any(view, transaction_->normalised_host);
+    case HttpPart::kStatusCode:
       return set_if_any(view, head.status_text);
-    case Buffer::kHttpStatMsg:
+    case HttpPart::kReason:
       return set_if_any(view, head.reason);
-    case Buffer::kHttpRequestBody:
-    case Buffer::kHttpResponseBody:
-    case Buffer::kFileData: {
-      const bool here =
-          (buffer_directions(buffer) & (direction_ == Direction::kToServer ? kInRequest : kInResponse)) != 0;
-      view.present = here && !body_.empty();
+    case HttpPart::kBody:
+      view.present = (buffer_directions(buffer) & side_of(direction_)) != 0 && !body_.empty();
       view.bytes = body_;
       return;
-    }
   }
 }
 
-void HttpBuffers::set_field(View& view, Buffer buffer, Field request_field, Field response_field) {
-  const HttpHead& head = head_of(buffer);
-  const Field field = &head == &transaction_->request ? request_field : response_field;
+void HttpBuffers::set_field(View& view, Buffer buffer, const HttpHead& head) {
+  const bool response = &head == &transaction_->response;
+  const HeaderFieldId field = header_field_of(buffer, response ? Direction::kToClient : Direction::kToServer);
   const FieldIndex& index = fields_of(head);
   if (index.first[field] < 0) return;
   const auto first = static_cast<size_t>(index.first[field]);
@@ -156,35 +128,6 @@ void HttpBuffers::set_field(View& view, Buffer buffer, Field request_field, Fiel
   set(view, text);
 }
 
-HttpBuffers::Field HttpBuffers::known_field(std::string_view name) {
-  struct Known {
-    std::string_view name;
-    Field field;
-  };
-  static constexpr Known kKnown[] = {{"host", kHost},
-                                     {"user-agent", kUserAgent},
-                                     {"cookie", kCookie},
-                                     {"set-cookie", kSetCookie},
-                                     {"content-type", kContentType},
-                                     {"content-length", kContentLength},
-                                     {"accept", kAccept},
-                                     {"accept-encoding", kAcceptEncoding},
-                                     {"accept-language", kAcceptLanguage},
-                                     {"connection", kConnection},
-                                     {"referer", kReferer},
-                                     {"location", kLocation},
-                                     {"server", kServer}};
-  if (name.empty()) return kUnknownField;
-  const uint8_t first = to_lower(static_cast<uint8_t>(name[0]));
-  for (const Known& known : kKnown) {
-    if (known.name.size() == name.size() && static_cast<uint8_t>(known.name[0]) == first &&
-        same_name(known.name, name)) {
-      return known.field;
-    }
-  }
-  return kUnknownField;
-}
-
 const HttpBuffers::FieldIndex& HttpBuffers::fields_of(const HttpHead& head) {
   FieldIndex& index = fields_[&head == &transaction_->request ? 0 : 1];
   if (index.built) return index;
@@ -192,8 +135,8 @@ const HttpBuffers::FieldIndex& HttpBuffers::fields_of(const HttpHead& head) {
   index.first.fill(-1);
   index.several.fill(false);
   for (size_t i = 0; i < head.fields.size(); ++i) {
-    const Field field = known_field(head.fields[i].name);
-    if (field == kUnknownField) continue;
+    const HeaderFieldId field = find_header_field(head.fields[i].name);
+    if (field == kNoHeaderField) continue;
     if (index.first[field] < 0) {
       index.first[field] = static_cast<int32_t>(i);
     } else {

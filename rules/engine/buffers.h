@@ -12,8 +12,9 @@
 #include <string>
 #include <string_view>
 
+#include "packet/buffers.h"
 #include "packet/http.h"
-#include "rules/language/rule.h"
+#include "rules/engine/header_fields.h"
 
 namespace gatetape {
 
@@ -28,7 +29,7 @@ class HttpBuffers {
   // did. A buffer that is not there has no instance.
   template <class Visit>
   bool any(Buffer buffer, Visit&& visit) {
-    if (buffer == Buffer::kHttpRequestHeader || buffer == Buffer::kHttpResponseHeader) {
+    if (buffer_info(buffer).http == HttpPart::kEachField) {
       const HttpHead& head = head_of(buffer);
       for (const HttpField& field : head.fields) {
         if (visit(bytes_of(field_line(field)))) return true;
@@ -49,29 +50,11 @@ class HttpBuffers {
     bool built = false;
     bool present = false;
   };
-  enum Field : uint8_t {
-    kHost,
-    kUserAgent,
-    kCookie,
-    kSetCookie,
-    kContentType,
-    kContentLength,
-    kAccept,
-    kAcceptEncoding,
-    kAcceptLanguage,
-    kConnection,
-    kReferer,
-    kLocation,
-    kServer,
-    kFieldCount,
-    kUnknownField = kFieldCount
-  };
   struct FieldIndex {
     bool built = false;
-    std::array<int32_t, kFieldCount> first{};  // index into head.fields, -1: none
-    std::array<bool, kFieldCount> several{};
+    std::array<int32_t, kHeaderFieldCount> first{};  // by HeaderFieldId: index into head.fields, -1: none
+    std::array<bool, kHeaderFieldCount> several{};
   };
-  static Field known_field(std::string_view name);
   static std::span<const uint8_t> bytes_of(std::string_view s) {
     return {reinterpret_cast<const uint8_t*>(s.data()), s.size()};
   }
@@ -81,7 +64,7 @@ class HttpBuffers {
   void build(Buffer buffer, View& view);
   void set(View& view, std::string_view value);
   void set_if_any(View& view, std::string_view value);
-  void set_field(View& view, Buffer buffer, Field request_field, Field response_field);
+  void set_field(View& view, Buffer buffer, const HttpHead& head);
   const FieldIndex& fields_of(const HttpHead& head);
   std::string_view field_line(const HttpField& field);
   void append_fields(const HttpHead& head, std::string_view without, std::string& out);

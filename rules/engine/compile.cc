@@ -21,10 +21,6 @@ namespace {
 // Literals that must end within so many bytes of a payload are scanned for there only.
 constexpr uint32_t kNearBytes = 128;
 
-uint8_t side_of(Direction direction) {
-  return direction == Direction::kToServer ? kInRequest : kInResponse;
-}
-
 bool wants_direction(const Rule& rule, Direction direction) {
   if (rule.flow.direction == FlowDirection::kAny) return true;
   return (rule.flow.direction == FlowDirection::kToServer) == (direction == Direction::kToServer);

@@ -44,9 +44,4 @@ struct CompiledRule {
   bool may_complete_later = false;  // in a stream: bytes after its literal can still make it match
 };
 
-// The buffers whose bytes come after the head.
-inline bool is_body(Buffer buffer) {
-  return buffer == Buffer::kHttpRequestBody || buffer == Buffer::kHttpResponseBody || buffer == Buffer::kFileData;
-}
-
 }  // namespace gatetape

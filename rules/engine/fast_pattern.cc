@@ -41,7 +41,7 @@ constexpr std::string_view kCommonLiterals[] = {"get",
 // literal, at least without regard to case.
 bool scannable(const InspectionGroup& group) {
   return std::all_of(group.transforms.begin(), group.transforms.end(), [&](Transform t) {
-    return t == Transform::kToLowercase || (t == Transform::kDotPrefix && group.buffer == Buffer::kHttpHost);
+    return t == Transform::kToLowercase || (t == Transform::kDotPrefix && buffer_info(group.buffer).dotted);
   });
 }
 
@@ -63,33 +63,6 @@ double rarity(std::string_view literal, bool caseless) {
     seen.set(byte);
   }
   return caseless ? sum * 0.95 : sum;
-}
-
-// What a byte of the buffer costs to scan, and how seldom it is worth it: long buffers first of all.
-double buffer_weight(Buffer buffer) {
-  if (is_body(buffer)) return 0.35;
-  switch (buffer) {
-    case Buffer::kPayload:
-      return 0.4;
-    case Buffer::kHttpMethod:
-    case Buffer::kHttpProtocol:
-    case Buffer::kHttpStatCode:
-    case Buffer::kHttpStatMsg:
-    case Buffer::kHttpHeaderNames:
-    case Buffer::kHttpConnection:
-    case Buffer::kHttpAccept:
-    case Buffer::kHttpAcceptEnc:
-    case Buffer::kHttpAcceptLang:
-    case Buffer::kHttpContentType:
-    case Buffer::kHttpContentLen:
-      return 0.3;
-    case Buffer::kHttpHeader:
-    case Buffer::kHttpHeaderRaw:
-    case Buffer::kHttpStart:
-      return 0.8;
-    default:
-      return 1.0;
-  }
 }
 
 // Of a long literal, the part to scan for.
@@ -116,7 +89,7 @@ uint32_t end_bound(const InspectionGroup& group, const ContentElement& content) 
 }  // namespace
 
 std::optional<FastPatternChoice> choose_fast_pattern(const Rule& rule, Direction direction) {
-  const uint8_t side = direction == Direction::kToServer ? kInRequest : kInResponse;
+  const uint8_t side = side_of(direction);
   const ContentElement* chosen = nullptr;
   size_t chosen_group = 0;
   double chosen_score = 0;
@@ -126,8 +99,8 @@ std::optional<FastPatternChoice> choose_fast_pattern(const Rule& rule, Direction
     for (const Element& element : group.elements) {
       const auto* content = std::get_if<ContentElement>(&element);
       if (content == nullptr || content->negated) continue;
-      double score =
-          rarity(content->bytes.substr(0, kFastPatternBytesMax), content->nocase) * buffer_weight(group.buffer);
+      double score = rarity(content->bytes.substr(0, kFastPatternBytesMax), content->nocase) *
+                     buffer_info(group.buffer).scan_weight;
       if (content->fast_pattern.wanted || content->fast_pattern.only) score += 1000;
       // Bytes near the start of a payload are cheap to look at.
       if (group.buffer == Buffer::kPayload && end_bound(group, *content) != UINT32_MAX) score *= 1.3;

@@ -12,7 +12,7 @@ void Matcher::Impl::find_head_candidates(const ZoneRules& zone) {
                      [&](uint32_t literal, uint64_t) { add_candidates(prefilter.rules_of(literal)); });
       return false;
     };
-    if (buffer == Buffer::kHttpHost) {
+    if (buffer_info(buffer).dotted) {
       scan(buffers.dotted_host());
     } else {
       buffers.any(buffer, scan);

@@ -96,7 +96,8 @@ void RuleBuilder::add_uri_length(const Option& option) {
   if (!test || (!which.empty() && which != "norm" && which != "raw")) {
     return syntax_error(option.value, "bad urilen: {}", option.value);
   }
-  append_to(option.name, which == "raw" ? Buffer::kHttpUriRaw : Buffer::kHttpUri, BufferSizeElement{*test});
+  append_to(option.name, which == "raw" ? buffer_named("http.uri.raw") : buffer_named("http.uri"),
+            BufferSizeElement{*test});
 }
 
 bool RuleBuilder::read_byte_count(std::string_view text, ByteField& field) {

@@ -14,9 +14,12 @@ constexpr size_t kTransformsMax = 16;
 constexpr int64_t kDistanceMax = 1 << 20;  // Suricata's limit for distance and within
 constexpr int64_t kOffsetMax = UINT16_MAX;
 
-// Buffers of which a transaction can have several: naming one again asks for another instance.
-bool has_instances(Buffer buffer) {
-  return buffer == Buffer::kHttpRequestHeader || buffer == Buffer::kHttpResponseHeader || buffer == Buffer::kFileData;
+// The buffer that an expression asks for by a letter behind it.
+std::optional<Buffer> buffer_of_pcre_letter(char letter) {
+  for (size_t i = 0; i < kBufferCount; ++i) {
+    if (kBuffers[i].pcre_letter == letter) return static_cast<Buffer>(i);
+  }
+  return std::nullopt;
 }
 
 bool is_content(const Element& element) {
@@ -34,7 +37,7 @@ void RuleBuilder::set_sticky(const Option& option) {
   sticky_where_ = option.name;
   buffer_ = static_cast<Buffer>(option.info->detail);
   transforms_.clear();
-  sticky_starts_group_ = has_instances(buffer_);
+  sticky_starts_group_ = buffer_info(buffer_).several;
 }
 
 void RuleBuilder::leave_sticky() {
@@ -44,12 +47,14 @@ void RuleBuilder::leave_sticky() {
 }
 
 void RuleBuilder::add_transform(const Option& option) {
-  // Behind elements, a transform opens a second group on the same buffer; behind transformed ones it is too late.
-  if (!sticky_ || (sticky_used_ && !transforms_.empty())) {
+  // After elements, a transform opens a second group on the same buffer; after transformed elements it is too late. The
+  // payload takes no transforms, so there must be a sticky buffer.
+  const auto transform = static_cast<Transform>(option.info->detail);
+  if (!contains(buffer_info(buffer_).transforms, transform) || (sticky_used_ && !transforms_.empty())) {
     return context_error(option.name, "{} must directly follow a sticky buffer", option.name);
   }
   if (transforms_.size() >= kTransformsMax) return syntax_error(option.name, "too many transforms");
-  transforms_.push_back(static_cast<Transform>(option.info->detail));
+  transforms_.push_back(transform);
   sticky_used_ = false;
 }
 
@@ -203,7 +208,7 @@ void RuleBuilder::add_pcre(const Option& option) {
   std::optional<Buffer> buffer;
   if (!set_pcre_flags(flags, pcre, buffer)) return;
   // http.response_body and file.data are one buffer in responses, and Q stands for both.
-  const bool same_body = buffer == Buffer::kHttpResponseBody && buffer_ == Buffer::kFileData;
+  const bool same_body = buffer == buffer_named("http.response_body") && buffer_ == buffer_named("file.data");
   if (buffer && sticky_ && ((*buffer != buffer_ && !same_body) || !transforms_.empty())) {
     return context_error(flags, "this expression asks for {} while {} is set; reset it with pkt_data first",
                          to_string(*buffer), to_string(buffer_));
@@ -219,12 +224,6 @@ void RuleBuilder::add_pcre(const Option& option) {
 }
 
 bool RuleBuilder::set_pcre_flags(std::string_view flags, PcreElement& pcre, std::optional<Buffer>& buffer) {
-  constexpr std::pair<char, Buffer> kBuffers[] = {
-      {'U', Buffer::kHttpUri},         {'I', Buffer::kHttpUriRaw},       {'H', Buffer::kHttpHeader},
-      {'D', Buffer::kHttpHeaderRaw},   {'M', Buffer::kHttpMethod},       {'C', Buffer::kHttpCookie},
-      {'P', Buffer::kHttpRequestBody}, {'Q', Buffer::kHttpResponseBody}, {'V', Buffer::kHttpUserAgent},
-      {'W', Buffer::kHttpHost},        {'Z', Buffer::kHttpHostRaw},      {'S', Buffer::kHttpStatCode},
-      {'Y', Buffer::kHttpStatMsg}};
   struct Setting {
     char letter;
     bool PcreElement::*member;
@@ -245,17 +244,16 @@ bool RuleBuilder::set_pcre_flags(std::string_view flags, PcreElement& pcre, std:
       pcre.options |= set->option;
       continue;
     }
-    const auto* asked =
-        std::find_if(std::begin(kBuffers), std::end(kBuffers), [&](auto& b) { return b.first == letter; });
-    if (asked == std::end(kBuffers)) {
+    const auto asked = buffer_of_pcre_letter(letter);
+    if (!asked) {
       syntax_error(flags.substr(i), "unknown pcre modifier: {}", letter);
       return false;
     }
-    if (buffer && *buffer != asked->second) {
+    if (buffer && buffer != asked) {
       syntax_error(flags.substr(i), "pcre modifiers name two buffers");
       return false;
     }
-    buffer = asked->second;
+    buffer = asked;
   }
   return true;
 }

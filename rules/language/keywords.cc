@@ -12,20 +12,8 @@ namespace {
 using enum Keyword;
 using enum KeywordValue;
 
-constexpr uint8_t detail(Buffer buffer) {
-  return static_cast<uint8_t>(buffer);
-}
-constexpr uint8_t detail(Transform transform) {
-  return static_cast<uint8_t>(transform);
-}
 constexpr uint8_t detail(PacketField field) {
   return static_cast<uint8_t>(field);
-}
-constexpr KeywordInfo sticky(std::string_view name, Buffer buffer) {
-  return {name, kSticky, kNone, detail(buffer)};
-}
-constexpr KeywordInfo modifier(std::string_view name, Buffer buffer) {
-  return {name, kModifier, kNone, detail(buffer)};
 }
 
 constexpr KeywordInfo kKeywords[] = {
@@ -72,70 +60,6 @@ constexpr KeywordInfo kKeywords[] = {
     {"flags", kTcpFlags, kRequired},
     {"tcp.flags", kTcpFlags, kRequired},
     {"stream_size", kStreamSize, kRequired},
-
-    {"pkt_data", kPacketData, kNone},
-    sticky("http.method", Buffer::kHttpMethod),
-    sticky("http.uri", Buffer::kHttpUri),
-    sticky("http.uri.raw", Buffer::kHttpUriRaw),
-    sticky("http.protocol", Buffer::kHttpProtocol),
-    sticky("http.request_line", Buffer::kHttpRequestLine),
-    sticky("http.response_line", Buffer::kHttpResponseLine),
-    sticky("http.header", Buffer::kHttpHeader),
-    sticky("http.header.raw", Buffer::kHttpHeaderRaw),
-    sticky("http.header_names", Buffer::kHttpHeaderNames),
-    sticky("http.request_header", Buffer::kHttpRequestHeader),
-    sticky("http.response_header", Buffer::kHttpResponseHeader),
-    sticky("http.host", Buffer::kHttpHost),
-    sticky("http.host.raw", Buffer::kHttpHostRaw),
-    sticky("http.user_agent", Buffer::kHttpUserAgent),
-    sticky("http.cookie", Buffer::kHttpCookie),
-    sticky("http.content_type", Buffer::kHttpContentType),
-    sticky("http.content_len", Buffer::kHttpContentLen),
-    sticky("http.accept", Buffer::kHttpAccept),
-    sticky("http.accept_enc", Buffer::kHttpAcceptEnc),
-    sticky("http.accept_lang", Buffer::kHttpAcceptLang),
-    sticky("http.connection", Buffer::kHttpConnection),
-    sticky("http.referer", Buffer::kHttpReferer),
-    sticky("http.location", Buffer::kHttpLocation),
-    sticky("http.server", Buffer::kHttpServer),
-    sticky("http.start", Buffer::kHttpStart),
-    sticky("http.request_body", Buffer::kHttpRequestBody),
-    sticky("http.response_body", Buffer::kHttpResponseBody),
-    sticky("http.stat_code", Buffer::kHttpStatCode),
-    sticky("http.stat_msg", Buffer::kHttpStatMsg),
-    sticky("file.data", Buffer::kFileData),
-    // Older names of sticky buffers: not to be confused with the modifiers below.
-    sticky("file_data", Buffer::kFileData),
-    sticky("http_protocol", Buffer::kHttpProtocol),
-    sticky("http_request_line", Buffer::kHttpRequestLine),
-    sticky("http_response_line", Buffer::kHttpResponseLine),
-    sticky("http_header_names", Buffer::kHttpHeaderNames),
-    sticky("http_content_type", Buffer::kHttpContentType),
-    sticky("http_content_len", Buffer::kHttpContentLen),
-    sticky("http_accept", Buffer::kHttpAccept),
-    sticky("http_accept_enc", Buffer::kHttpAcceptEnc),
-    sticky("http_accept_lang", Buffer::kHttpAcceptLang),
-    sticky("http_connection", Buffer::kHttpConnection),
-    sticky("http_referer", Buffer::kHttpReferer),
-    sticky("http_start", Buffer::kHttpStart),
-    modifier("http_method", Buffer::kHttpMethod),
-    modifier("http_uri", Buffer::kHttpUri),
-    modifier("http_raw_uri", Buffer::kHttpUriRaw),
-    modifier("http_header", Buffer::kHttpHeader),
-    modifier("http_raw_header", Buffer::kHttpHeaderRaw),
-    modifier("http_host", Buffer::kHttpHost),
-    modifier("http_raw_host", Buffer::kHttpHostRaw),
-    modifier("http_user_agent", Buffer::kHttpUserAgent),
-    modifier("http_cookie", Buffer::kHttpCookie),
-    modifier("http_client_body", Buffer::kHttpRequestBody),
-    modifier("http_server_body", Buffer::kHttpResponseBody),
-    modifier("http_stat_code", Buffer::kHttpStatCode),
-    modifier("http_stat_msg", Buffer::kHttpStatMsg),
-
-    {"dotprefix", kTransform, kNone, detail(Transform::kDotPrefix)},
-    {"to_lowercase", kTransform, kNone, detail(Transform::kToLowercase)},
-    {"strip_whitespace", kTransform, kNone, detail(Transform::kStripWhitespace)},
-    {"compress_whitespace", kTransform, kNone, detail(Transform::kCompressWhitespace)},
 
     {"tag", kIgnored, kRequired},
     {"prefilter", kIgnored, kNone},
@@ -226,8 +150,23 @@ void for_each_word(std::string_view words, Visit visit) {
   }
 }
 
+// The keywords that the table of buffers gives the language.
+void add_buffer_keywords(std::vector<KeywordInfo>& all) {
+  for (size_t i = 0; i < kBufferCount; ++i) {
+    const BufferInfo& row = kBuffers[i];
+    const auto detail = static_cast<uint8_t>(i);
+    all.push_back({row.name, Buffer{detail} == Buffer::kPayload ? kPacketData : kSticky, kNone, detail});
+    if (!row.old_name.empty()) all.push_back({row.old_name, kSticky, kNone, detail});
+    if (!row.modifier.empty()) all.push_back({row.modifier, kModifier, kNone, detail});
+  }
+  for (size_t i = 0; i < kTransformNames.size(); ++i) {
+    all.push_back({kTransformNames[i], kTransform, kNone, static_cast<uint8_t>(i)});
+  }
+}
+
 std::vector<KeywordInfo> sorted_keywords() {
   std::vector<KeywordInfo> all(std::begin(kKeywords), std::end(kKeywords));
+  add_buffer_keywords(all);
   for_each_word(kUnsupportedNames, [&](std::string_view name) { all.push_back({name, kUnsupported, kOptional}); });
   std::sort(all.begin(), all.end(), [](const KeywordInfo& a, const KeywordInfo& b) { return a.name < b.name; });
   return all;

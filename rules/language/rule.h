@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "packet/buffers.h"
 #include "rules/language/address_group.h"
 
 struct pcre2_real_code_8;  // pcre2.h, which nobody who only reads rules needs
@@ -59,58 +60,6 @@ struct Operand {
   bool is_variable() const { return variable >= 0; }
   friend bool operator==(const Operand&, const Operand&) = default;
 };
-
-// ---- Buffers ----
-
-// What an inspection group looks at. HTTP buffers are per transaction; which directions have one: buffer_directions().
-enum class Buffer : uint8_t {
-  kPayload,  // packet payload and, for tcp and tcp-stream, the stream ("pkt_data")
-  kHttpMethod,
-  kHttpUri,
-  kHttpUriRaw,
-  kHttpProtocol,
-  kHttpRequestLine,
-  kHttpResponseLine,
-  kHttpHeader,
-  kHttpHeaderRaw,
-  kHttpHeaderNames,
-  kHttpRequestHeader,   // one instance per field, "name: value"
-  kHttpResponseHeader,  // likewise
-  kHttpHost,
-  kHttpHostRaw,
-  kHttpUserAgent,
-  kHttpCookie,
-  kHttpContentType,
-  kHttpContentLen,
-  kHttpAccept,
-  kHttpAcceptEnc,
-  kHttpAcceptLang,
-  kHttpConnection,
-  kHttpReferer,
-  kHttpLocation,
-  kHttpServer,
-  kHttpStart,
-  kHttpRequestBody,
-  kHttpResponseBody,
-  kHttpStatCode,
-  kHttpStatMsg,
-  kFileData,  // HTTP bodies: the response's, and the request's files
-};
-inline constexpr size_t kBufferCount = static_cast<size_t>(Buffer::kFileData) + 1;
-
-// The sticky buffer's keyword: "http.uri"; "pkt_data" for the payload.
-std::string_view to_string(Buffer buffer);
-
-enum BufferDirections : uint8_t { kInRequest = 1, kInResponse = 2, kInBoth = 3 };
-BufferDirections buffer_directions(Buffer buffer);
-
-enum class Transform : uint8_t {
-  kDotPrefix,  // "." before the buffer
-  kToLowercase,
-  kStripWhitespace,     // isspace bytes removed
-  kCompressWhitespace,  // runs of isspace bytes become one space
-};
-std::string_view to_string(Transform transform);
 
 // ---- Detection elements ----
 

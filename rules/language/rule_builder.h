@@ -155,7 +155,7 @@ class RuleBuilder {
   void check_packet_and_stream();
   void check_sizes();
   void check_contents_fit(const InspectionGroup& group, std::string_view where, const NumberTest& size);
-  void check_host_contents();
+  void check_lower_case();
   void drop_empty_groups();
   bool inspects_http() const;
 

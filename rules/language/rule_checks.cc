@@ -17,7 +17,7 @@ void RuleBuilder::finish() {
   check_packet_and_stream();
   check_directions();
   check_sizes();
-  check_host_contents();
+  check_lower_case();
   drop_empty_groups();
 }
 
@@ -93,16 +93,18 @@ void RuleBuilder::check_contents_fit(const InspectionGroup& group, std::string_v
   }
 }
 
-// http.host is lower case: a content with upper case could never match, and nocase says that the author forgot.
-void RuleBuilder::check_host_contents() {
+// In a buffer that is always lower case, a content with upper case could never match, and nocase shows that the author
+// did not know.
+void RuleBuilder::check_lower_case() {
   for (size_t i = 0; i < rule_.groups.size(); ++i) {
-    if (rule_.groups[i].buffer != Buffer::kHttpHost) continue;
+    if (!buffer_info(rule_.groups[i].buffer).lower_case) continue;
     for (const Element& element : rule_.groups[i].elements) {
       const auto* content = std::get_if<ContentElement>(&element);
       if (content == nullptr) continue;
       const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
       if (content->nocase || std::any_of(content->bytes.begin(), content->bytes.end(), is_upper)) {
-        return syntax_error(group_states_[i].where, "http.host is lower case: write the content so, without nocase");
+        return syntax_error(group_states_[i].where, "{} is lower case: write the content so, without nocase",
+                            to_string(rule_.groups[i].buffer));
       }
     }
   }

@@ -161,7 +161,7 @@ void RuleBuilder::apply_content(const Option& option) {
   if (option.info->keyword != Keyword::kUriContent) return modify_content(option);
   if (sticky_) return context_error(option.name, "uricontent cannot follow the sticky buffer {}", to_string(buffer_));
   sticky_ = true;
-  buffer_ = Buffer::kHttpUri;
+  buffer_ = buffer_named("http.uri");
   transforms_.clear();
   add_content(option);
   leave_sticky();

@@ -27,42 +27,42 @@ TEST_CASE("each HTTP buffer holds what is documented") {
   };
   const auto request = Direction::kToServer, response = Direction::kToClient;
   const BufferCase cases[] = {
-      {Buffer::kHttpMethod, request, "POST"},
-      {Buffer::kHttpUri, request, "/shop/cart.php?id=7"},
-      {Buffer::kHttpUriRaw, request, "/shop/cart.php?id=7"},
-      {Buffer::kHttpProtocol, request, "HTTP/1.1"},
-      {Buffer::kHttpProtocol, response, "HTTP/1.1"},
-      {Buffer::kHttpRequestLine, request, "POST /shop/cart.php?id=7 HTTP/1.1"},
-      {Buffer::kHttpResponseLine, response, "HTTP/1.1 302 Found"},
-      {Buffer::kHttpHeader, response, "Server: nginx\r\nLocation: http://l/\r\nContent-Type: text/css\r\n"},
-      {Buffer::kHttpHeaderRaw, response,
+      {buffer_named("http.method"), request, "POST"},
+      {buffer_named("http.uri"), request, "/shop/cart.php?id=7"},
+      {buffer_named("http.uri.raw"), request, "/shop/cart.php?id=7"},
+      {buffer_named("http.protocol"), request, "HTTP/1.1"},
+      {buffer_named("http.protocol"), response, "HTTP/1.1"},
+      {buffer_named("http.request_line"), request, "POST /shop/cart.php?id=7 HTTP/1.1"},
+      {buffer_named("http.response_line"), response, "HTTP/1.1 302 Found"},
+      {buffer_named("http.header"), response, "Server: nginx\r\nLocation: http://l/\r\nContent-Type: text/css\r\n"},
+      {buffer_named("http.header.raw"), response,
        "Server: nginx\r\nSet-Cookie: b=2\r\nLocation: http://l/\r\nContent-Type: text/css\r\n\r\n"},
-      {Buffer::kHttpHeaderNames, request,
+      {buffer_named("http.header_names"), request,
        "\r\nHost\r\nUser-Agent\r\nCookie\r\nAccept\r\nContent-Type\r\nX-Two\r\nReferer\r\nContent-Length\r\n"
        "Connection\r\nAccept-Encoding\r\nAccept-Language\r\n\r\n"},
-      {Buffer::kHttpHeaderNames, response, "\r\nServer\r\nSet-Cookie\r\nLocation\r\nContent-Type\r\n\r\n"},
-      {Buffer::kHttpHost, request, "shop.example.com"},
-      {Buffer::kHttpUserAgent, request, "curl/8"},
-      {Buffer::kHttpCookie, request, "a=1"},
-      {Buffer::kHttpCookie, response, "b=2"},
-      {Buffer::kHttpContentType, request, "text/plain"},
-      {Buffer::kHttpContentType, response, "text/css"},
-      {Buffer::kHttpContentLen, request, "5"},
-      {Buffer::kHttpAccept, request, "text/html"},
-      {Buffer::kHttpAcceptEnc, request, "gzip"},
-      {Buffer::kHttpAcceptLang, request, "en"},
-      {Buffer::kHttpConnection, request, "close"},
-      {Buffer::kHttpReferer, request, "http://r/"},
-      {Buffer::kHttpLocation, response, "http://l/"},
-      {Buffer::kHttpServer, response, "nginx"},
-      {Buffer::kHttpStart, response,
+      {buffer_named("http.header_names"), response, "\r\nServer\r\nSet-Cookie\r\nLocation\r\nContent-Type\r\n\r\n"},
+      {buffer_named("http.host"), request, "shop.example.com"},
+      {buffer_named("http.user_agent"), request, "curl/8"},
+      {buffer_named("http.cookie"), request, "a=1"},
+      {buffer_named("http.cookie"), response, "b=2"},
+      {buffer_named("http.content_type"), request, "text/plain"},
+      {buffer_named("http.content_type"), response, "text/css"},
+      {buffer_named("http.content_len"), request, "5"},
+      {buffer_named("http.accept"), request, "text/html"},
+      {buffer_named("http.accept_enc"), request, "gzip"},
+      {buffer_named("http.accept_lang"), request, "en"},
+      {buffer_named("http.connection"), request, "close"},
+      {buffer_named("http.referer"), request, "http://r/"},
+      {buffer_named("http.location"), response, "http://l/"},
+      {buffer_named("http.server"), response, "nginx"},
+      {buffer_named("http.start"), response,
        "HTTP/1.1 302 Found\r\nServer: nginx\r\nSet-Cookie: b=2\r\nLocation: http://l/\r\nContent-Type: "
        "text/css\r\n\r\n"},
-      {Buffer::kHttpStatCode, response, "302"},
-      {Buffer::kHttpStatMsg, response, "Found"},
-      {Buffer::kHttpRequestBody, request, "hello"},
-      {Buffer::kHttpResponseBody, response, "hello"},
-      {Buffer::kFileData, response, "hello"},
+      {buffer_named("http.stat_code"), response, "302"},
+      {buffer_named("http.stat_msg"), response, "Found"},
+      {buffer_named("http.request_body"), request, "hello"},
+      {buffer_named("http.response_body"), response, "hello"},
+      {buffer_named("file.data"), response, "hello"},
   };
   HttpBuffers buffers;
   for (const BufferCase& c : cases) {
@@ -77,10 +77,10 @@ TEST_CASE("each HTTP buffer holds what is documented") {
   }
   // What is not there has no instance; repeated fields are one.
   buffers.begin(exchange, response, {});
-  CHECK_FALSE(buffers.any(Buffer::kHttpResponseBody, [](auto) { return true; }));
-  CHECK_FALSE(buffers.any(Buffer::kHttpContentLen, [](auto) { return true; }));
+  CHECK_FALSE(buffers.any(buffer_named("http.response_body"), [](auto) { return true; }));
+  CHECK_FALSE(buffers.any(buffer_named("http.content_len"), [](auto) { return true; }));
   buffers.begin(exchange, request, {});
-  CHECK(buffers.any(Buffer::kHttpHeader, [](std::span<const uint8_t> bytes) {
+  CHECK(buffers.any(buffer_named("http.header"), [](std::span<const uint8_t> bytes) {
     return std::string(bytes.begin(), bytes.end()).find("X-Two: one, two\r\n") != std::string::npos;
   }));
 }
