@@ -58,7 +58,7 @@ void Pipeline::Inspection::on_stream_bytes(Direction direction, std::span<const 
   }
   const bool decided = state.protocol.look(direction, bytes);
   facts_.app_protocol = state.protocol.protocol();
-  if (is_encrypted(facts_.app_protocol)) pipeline_.account_.encrypted_bytes += bytes.size();
+  if (is_encrypted(facts_.app_protocol)) pipeline_.account_[Counter::kEncryptedBytes] += bytes.size();
   if (pipeline_.matcher_ != nullptr) {
     report(pipeline_.matcher_->inspect_stream(packet_, decoded_, facts_, state.rules, direction, bytes, offset));
   }
@@ -133,8 +133,8 @@ void Pipeline::Inspection::on_http_message_end(HttpTransaction& transaction, Dir
 void Pipeline::Inspection::on_http_transaction_end(HttpTransaction& t) {
   if (pipeline_.matcher_ != nullptr) pipeline_.matcher_->http_end(flow_->state.rules, t);
   ++flow_->state.http_transactions;
-  ++pipeline_.account_.http_transactions;
-  if (t.anomalies != 0) ++pipeline_.account_.http_anomalies;
+  ++pipeline_.account_[Counter::kHttpTransactions];
+  if (t.anomalies != 0) ++pipeline_.account_[Counter::kHttpAnomalies];
   if (!pipeline_.records_.wanted()) return;
   HttpRecord record;
   record.flow_id = flow_->flow_id;
@@ -175,7 +175,7 @@ Endpoints Pipeline::Inspection::endpoints_of(const RuleHit& hit) const {
 }
 
 void Pipeline::Inspection::report(const RuleHit& hit) {
-  ++pipeline_.account_.alerts;
+  ++pipeline_.account_[Counter::kAlerts];
   if (flow_ != nullptr) ++flow_->state.alerts;
   AlertRecord record;
   record.flow_id = facts_.flow_id;

@@ -113,16 +113,16 @@ void Pipeline::packet(const Packet& packet, const DecodedPacket& decoded, const 
 
 // Counts what came in.
 void Pipeline::receive(const Packet& packet, const DecodedPacket& decoded) {
-  ++account_.received;
-  account_.received_bytes += packet.wire_length;
-  ++account_.decoded[static_cast<size_t>(decoded.status)];
+  ++account_[Counter::kReceived];
+  account_[Counter::kReceivedBytes] += packet.wire_length;
+  ++account_[counter_of(decoded.status)];
   if (packet.timestamp_ns < newest_ns_) {
-    ++account_.time_stepped_back;
+    ++account_[Counter::kTimeSteppedBack];
   } else {
     newest_ns_ = packet.timestamp_ns;
   }
-  if (decoded.is_fragment) ++account_.ip_fragments;
-  if (packet.wire_length > options_.packet_bytes_max) ++account_.super_frames;
+  if (decoded.is_fragment) ++account_[Counter::kIpFragments];
+  if (packet.wire_length > options_.packet_bytes_max) ++account_[Counter::kSuperFrames];
 }
 
 // The filter: addresses first, then BPF.
@@ -131,18 +131,18 @@ bool Pipeline::wanted(const Packet& packet, const DecodedPacket& decoded) {
     case PacketFilter::Verdict::kPass:
       break;
     case PacketFilter::Verdict::kNotIngress:
-      ++account_.filtered[static_cast<size_t>(FilterCause::kNotIngress)];
+      ++account_[Counter::kFilteredNotIngress];
       return false;
     case PacketFilter::Verdict::kNotHostile:
-      ++account_.filtered[static_cast<size_t>(FilterCause::kNotHostile)];
+      ++account_[Counter::kFilteredNotHostile];
       return false;
     case PacketFilter::Verdict::kBpf:
-      ++account_.filtered[static_cast<size_t>(FilterCause::kBpf)];
+      ++account_[Counter::kFilteredBpf];
       return false;
   }
   if (filter_.has_ingress() && decoded.ip_version != 0) {
-    account_.to_ingress += filter_.is_ingress(decoded.destination);
-    account_.from_ingress += filter_.is_ingress(decoded.source);
+    account_[Counter::kToIngress] += filter_.is_ingress(decoded.destination);
+    account_[Counter::kFromIngress] += filter_.is_ingress(decoded.source);
   }
   return true;
 }
@@ -171,7 +171,7 @@ Pipeline::Flow* Pipeline::track(const Packet& packet, const DecodedPacket& decod
 bool Pipeline::inspectable(const Packet& packet, const DecodedPacket& decoded) {
   if (decoded.status != DecodeStatus::kOk || decoded.ip_version == 0) return false;
   if (!options_.validate_checksums || checksums_ok(packet, decoded)) return true;
-  ++account_.bad_checksum;
+  ++account_[Counter::kBadChecksum];
   return false;
 }
 
@@ -192,11 +192,11 @@ void Pipeline::inspect(const Packet& packet, const DecodedPacket& decoded, Flow*
 
 void Pipeline::keep(const Packet& packet, const DecodedPacket& decoded, const Flow* flow, Direction direction) {
   if (store_ == nullptr) {
-    ++account_.not_stored;
+    ++account_[Counter::kNotStored];
     return;
   }
   if (packet.captured_length > kStoredPacketBytesMax) {
-    ++account_.dropped[static_cast<size_t>(DropCause::kOversized)];
+    ++account_[Counter::kDroppedOversized];
     return;
   }
   PacketContext context;
@@ -266,20 +266,20 @@ WorkerAccount Pipeline::account() const {
   WorkerAccount account = account_;
   if (store_ != nullptr) {
     const StoreCounts counts = store_->counts();
-    account.stored = counts.stored;
-    account.stored_bytes = counts.stored_bytes;
-    account.in_flight = counts.pending;
-    account.dropped[static_cast<size_t>(DropCause::kStoreQueueFull)] = counts.dropped_queue_full;
-    account.dropped[static_cast<size_t>(DropCause::kStoreFailed)] = counts.dropped_failed;
+    account[Counter::kStored] = counts.stored;
+    account[Counter::kStoredBytes] = counts.stored_bytes;
+    account[Counter::kInFlight] = counts.pending;
+    account[Counter::kDroppedStoreQueueFull] = counts.dropped_queue_full;
+    account[Counter::kDroppedStoreFailed] = counts.dropped_failed;
   }
   const TcpCounters& tcp = tcp_.counters();
-  account.acknowledged_unseen_bytes = tcp.acknowledged_unseen_bytes;
-  account.streams_out_of_order = tcp.out_of_order;
-  account.streams_overlap = tcp.overlapping;
-  account.streams_over_limit = tcp.over_limit;
-  account.flows_created = flows_.counters().created;
-  account.flows_evicted = flows_.counters().evicted;
-  account.records_dropped = records_.dropped();
+  account[Counter::kTcpAcknowledgedUnseen] = tcp.acknowledged_unseen_bytes;
+  account[Counter::kTcpOutOfOrder] = tcp.out_of_order;
+  account[Counter::kTcpOverlapping] = tcp.overlapping;
+  account[Counter::kTcpOverLimit] = tcp.over_limit;
+  account[Counter::kFlowsCreated] = flows_.counters().created;
+  account[Counter::kFlowsEvicted] = flows_.counters().evicted;
+  account[Counter::kRecordsDropped] = records_.dropped();
   return account;
 }
 
@@ -288,12 +288,14 @@ AccountRecord Pipeline::account_by_packet_clock() const {
   record.timestamp_ns = newest_ns_;
   record.run_started_ns = options_.start_ns;
   record.worker = options_.worker;
+  record.of_file = true;
   record.worker_account = account();
   // A file waits for its store: what was handed to it is as good as stored, however far its packets' clock runs ahead.
-  record.worker_account.stored += record.worker_account.in_flight;
-  record.worker_account.in_flight = 0;
-  record.port_account.offered = record.port_account.received = record.worker_account.received;
-  record.port_account.received_bytes = record.worker_account.received_bytes;
+  record.worker_account[Counter::kStored] += record.worker_account[Counter::kInFlight];
+  record.worker_account[Counter::kInFlight] = 0;
+  record.port_account[PortCounter::kOffered] = record.port_account[PortCounter::kReceived] =
+      record.worker_account[Counter::kReceived];
+  record.port_account[PortCounter::kReceivedBytes] = record.worker_account[Counter::kReceivedBytes];
   return record;
 }
 

@@ -6,7 +6,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <cstring>
 
 #include "packet/account.h"
 
@@ -15,8 +14,7 @@ namespace gatetape {
 class PublishedAccount {
  public:
   void publish(const WorkerAccount& account) {
-    Words words;
-    std::memcpy(words.data(), &account, sizeof account);
+    const auto words = account.words();
     const uint64_t sequence = sequence_.load(std::memory_order_relaxed);
     sequence_.store(sequence + 1, std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_release);
@@ -25,22 +23,20 @@ class PublishedAccount {
   }
 
   WorkerAccount read() const {
-    Words words;
+    WorkerAccount account;
+    const auto words = account.words();
     for (;;) {
       const uint64_t before = sequence_.load(std::memory_order_acquire);
       for (size_t i = 0; i < words.size(); ++i) words[i] = words_[i].load(std::memory_order_relaxed);
       std::atomic_thread_fence(std::memory_order_acquire);
       if (before % 2 == 0 && before == sequence_.load(std::memory_order_relaxed)) break;
     }
-    WorkerAccount account;
-    std::memcpy(static_cast<void*>(&account), words.data(), sizeof account);
     return account;
   }
 
  private:
-  using Words = std::array<uint64_t, sizeof(WorkerAccount) / sizeof(uint64_t)>;
   std::atomic<uint64_t> sequence_{0};
-  std::array<std::atomic<uint64_t>, sizeof(WorkerAccount) / sizeof(uint64_t)> words_{};
+  std::array<std::atomic<uint64_t>, WorkerAccount::table().size()> words_{};
 };
 
 }  // namespace gatetape

@@ -267,8 +267,9 @@ void Session::look_around() {
 void Session::show_progress() {
   const WorkerAccount a = total();
   const PortAccount p = ports();
-  fmt::print(stderr, "\r\x1b[K{} packets, {}, {} missed, {} dropped, {} HTTP, {} alerts", a.received,
-             format_size(a.received_bytes), p.missed, a.dropped_total(), a.http_transactions, a.alerts);
+  fmt::print(stderr, "\r\x1b[K{} packets, {}, {} missed, {} dropped, {} HTTP, {} alerts", a[Counter::kReceived],
+             format_size(a[Counter::kReceivedBytes]), p[PortCounter::kMissed], a.total(CounterGroup::kDropped),
+             a[Counter::kHttpTransactions], a[Counter::kAlerts]);
 }
 
 // One source that breaks ends the capture: a recorder that goes on with half of its wires would look complete.
@@ -335,8 +336,8 @@ SessionSummary Session::summary() const {
   s.total = total();
   s.ports = ports();
   s.live = live_;
-  s.balances =
-      s.ports.balances() && s.total.balances() && s.total.in_flight == 0 && s.ports.received == s.total.received;
+  s.balances = s.ports.balances() && s.total.balances() && s.total[Counter::kInFlight] == 0 &&
+               s.ports[PortCounter::kReceived] == s.total[Counter::kReceived];
   s.blind_spots = blind_spots(s.total, filter_->has_ingress());
   s.outcome = outcome_;
   return s;

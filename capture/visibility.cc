@@ -16,49 +16,51 @@ double percent(uint64_t part, uint64_t whole) {
 
 std::vector<std::string> blind_spots(const WorkerAccount& a, bool has_ingress) {
   std::vector<std::string> spots;
-  if (a.received == 0) {
+  if (a[Counter::kReceived] == 0) {
     spots.push_back("no packet at all was received: is the mirror session up, and is this its destination port?");
     return spots;
   }
-  if (a.received < kPacketsMin) return spots;
-  if (has_ingress && a.to_ingress == 0 && a.from_ingress == 0) {
+  if (a[Counter::kReceived] < kPacketsMin) return spots;
+  if (has_ingress && a[Counter::kToIngress] == 0 && a[Counter::kFromIngress] == 0) {
     spots.push_back(
         "no packet to or from the ingress address: behind a load balancer or SNAT the wire may carry another address; "
         "mirror the port where the address given with --ingress is still visible");
-  } else if (has_ingress && (a.to_ingress == 0 || a.from_ingress == 0)) {
+  } else if (has_ingress && (a[Counter::kToIngress] == 0 || a[Counter::kFromIngress] == 0)) {
     spots.push_back(fmt::format(
         "only packets {} the ingress address: the mirror is one-sided, streams are reassembled without the other "
         "side's acknowledgments; mirror both directions (rx and tx) of the port",
-        a.to_ingress == 0 ? "from" : "to"));
+        a[Counter::kToIngress] == 0 ? "from" : "to"));
   }
-  if (a.super_frames > 0) {
+  if (a[Counter::kSuperFrames] > 0) {
     spots.push_back(fmt::format(
         "{} frames are longer than the wire allows: an offload (GRO, TSO, LRO) merged packets before the mirror, so "
         "sizes and times are not those of the wire; turn it off on the mirrored interface (ethtool -K IF gro off tso "
         "off lro off)",
-        a.super_frames));
+        a[Counter::kSuperFrames]));
   }
-  if (a.acknowledged_unseen_bytes > 0) {
+  if (a[Counter::kTcpAcknowledgedUnseen] > 0) {
     spots.push_back(fmt::format(
         "{} bytes of TCP were acknowledged by their receiver but never seen here: the mirror loses packets before "
         "they reach this port",
-        a.acknowledged_unseen_bytes));
+        a[Counter::kTcpAcknowledgedUnseen]));
   }
-  if (const double share = percent(a.encrypted_bytes, a.received_bytes); share >= 1) {
+  if (const double share = percent(a[Counter::kEncryptedBytes], a[Counter::kReceivedBytes]); share >= 1) {
     spots.push_back(fmt::format(
         "{:.0f} % of the bytes are encrypted (TLS, SSH): recorded, but not inspected; mirror behind TLS termination to "
         "inspect them",
         share));
   }
-  if (a.bad_checksum > 0 && percent(a.bad_checksum, a.received) >= 1) {
+  if (a[Counter::kBadChecksum] > 0 && percent(a[Counter::kBadChecksum], a[Counter::kReceived]) >= 1) {
     spots.push_back(fmt::format(
         "{:.0f} % of the packets carry wrong checksums and were not inspected: if the mirror is taken before checksum "
         "offload, use --checksums off",
-        percent(a.bad_checksum, a.received)));
+        percent(a[Counter::kBadChecksum], a[Counter::kReceived])));
   }
-  if (const uint64_t cut = a.decoded[2] + a.decoded[3] + a.decoded[5]; percent(cut, a.received) >= 1) {
+  const uint64_t cut =
+      a[Counter::kDecodedTruncatedLink] + a[Counter::kDecodedTruncatedNetwork] + a[Counter::kDecodedTruncatedTransport];
+  if (percent(cut, a[Counter::kReceived]) >= 1) {
     spots.push_back(
-        fmt::format("{:.0f} % of the packets are cut short inside their headers", percent(cut, a.received)));
+        fmt::format("{:.0f} % of the packets are cut short inside their headers", percent(cut, a[Counter::kReceived])));
   }
   return spots;
 }

@@ -120,10 +120,10 @@ WorkerAccount Worker::account() const {
   if (distributor_ == nullptr) return account;
   const HandedAccount handed = distributor_->account(index_);
   // Read in this order, what was handed can only be more than what the worker had taken when it was asked before.
-  account.in_flight += handed.handed - account.received;
-  account.received = handed.handed + handed.dropped;
-  account.received_bytes = handed.handed_bytes + handed.dropped_bytes;
-  account.dropped[static_cast<size_t>(DropCause::kWorkerQueueFull)] += handed.dropped;
+  account[Counter::kInFlight] += handed.handed - account[Counter::kReceived];
+  account[Counter::kReceived] = handed.handed + handed.dropped;
+  account[Counter::kReceivedBytes] = handed.handed_bytes + handed.dropped_bytes;
+  account[Counter::kDroppedWorkerQueueFull] += handed.dropped;
   return account;
 }
 

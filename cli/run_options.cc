@@ -11,7 +11,7 @@
 #include "common/json_writer.h"
 #include "common/log.h"
 #include "common/time_text.h"
-#include "export/eve.h"
+#include "packet/account_report.h"
 #include "rules/engine/database_cache.h"
 #include "rules/language/variables.h"
 
@@ -24,17 +24,17 @@ std::string summary_json(const SessionSummary& s, const RuleLoadReport& report) 
   std::string out;
   JsonWriter json(out);
   json.begin_object();
-  json.field("packets", s.total.received).field("bytes", s.total.received_bytes);
-  json.field("http", s.total.http_transactions).field("alerts", s.total.alerts);
-  json.field("flows", s.total.flows_created);
+  json.field("packets", s.total[Counter::kReceived]).field("bytes", s.total[Counter::kReceivedBytes]);
+  json.field("http", s.total[Counter::kHttpTransactions]).field("alerts", s.total[Counter::kAlerts]);
+  json.field("flows", s.total[Counter::kFlowsCreated]);
   json.field("load_seconds", report.load_seconds).field("run_seconds", s.run_seconds);
   json.begin_object("rules");
   json.field("rules", report.rules).field("loaded", report.loaded);
   json.field("unsupported", report.unsupported).field("broken", report.broken).end_object();
   json.begin_object("account");
-  json.begin_object("ports").field("offered", s.ports.offered).field("missed", s.ports.missed);
-  json.field("received", s.ports.received).field("received_bytes", s.ports.received_bytes);
-  json.field("errors", s.ports.errors).end_object();
+  json.begin_object("ports");
+  append_account(json, s.ports);
+  json.end_object();
   append_account(json, s.total);
   json.field("balances_with_ports", s.balances);
   json.begin_array("workers");
@@ -51,12 +51,12 @@ std::string summary_json(const SessionSummary& s, const RuleLoadReport& report) 
   return out;
 }
 
-void print_causes(std::string_view title, uint64_t total, const auto& counts, auto name_of) {
-  fmt::print(stderr, "  {:<12}{:>14}", title, total);
+void print_causes(std::string_view title, const WorkerAccount& account, CounterGroup group) {
+  fmt::print(stderr, "  {:<12}{:>14}", title, account.total(group));
   const char* separator = "   (";
-  for (size_t i = 0; i < counts.size(); ++i) {
-    if (counts[i] == 0) continue;
-    fmt::print(stderr, "{}{} {}", separator, name_of(i), counts[i]);
+  for (size_t i = 0; i < account.table().size(); ++i) {
+    if (account.table()[i].group != group || account.words()[i] == 0) continue;
+    fmt::print(stderr, "{}{} {}", separator, account.table()[i].name, account.words()[i]);
     separator = ", ";
   }
   fmt::print(stderr, "{}\n", separator[0] == ',' ? ")" : "");
@@ -65,18 +65,21 @@ void print_causes(std::string_view title, uint64_t total, const auto& counts, au
 void print_account(const SessionSummary& s) {
   const WorkerAccount& a = s.total;
   fmt::print(stderr, "account ({}):\n", s.balances ? "balances" : "DOES NOT BALANCE");
-  fmt::print(stderr, "  {:<12}{:>14}\n  {:<12}{:>14}   (by the driver)\n", "offered", s.ports.offered, "missed",
-             s.ports.missed);
-  fmt::print(stderr, "  {:<12}{:>14}   ({})\n", "received", a.received, format_size(a.received_bytes));
-  if (a.stored > 0 || a.not_stored == 0) fmt::print(stderr, "  {:<12}{:>14}\n", "stored", a.stored);
-  if (a.not_stored > 0) fmt::print(stderr, "  {:<12}{:>14}   (no --store)\n", "not stored", a.not_stored);
-  if (a.duplicate > 0) fmt::print(stderr, "  {:<12}{:>14}\n", "duplicate", a.duplicate);
-  if (a.cut > 0) fmt::print(stderr, "  {:<12}{:>14}\n", "cut", a.cut);
-  print_causes("filtered", a.filtered_total(), a.filtered, [](size_t i) { return to_string(FilterCause(i)); });
-  print_causes("dropped", a.dropped_total(), a.dropped, [](size_t i) { return to_string(DropCause(i)); });
-  if (a.in_flight > 0) fmt::print(stderr, "  {:<12}{:>14}\n", "in flight", a.in_flight);
-  fmt::print(stderr, "{} HTTP transactions, {} flows, {} alerts in {:.2f} s\n", a.http_transactions, a.flows_created,
-             a.alerts, s.run_seconds);
+  fmt::print(stderr, "  {:<12}{:>14}\n  {:<12}{:>14}   (by the driver)\n", "offered", s.ports[PortCounter::kOffered],
+             "missed", s.ports[PortCounter::kMissed]);
+  fmt::print(stderr, "  {:<12}{:>14}   ({})\n", "received", a[Counter::kReceived],
+             format_size(a[Counter::kReceivedBytes]));
+  if (a[Counter::kStored] > 0 || a[Counter::kNotStored] == 0)
+    fmt::print(stderr, "  {:<12}{:>14}\n", "stored", a[Counter::kStored]);
+  if (a[Counter::kNotStored] > 0)
+    fmt::print(stderr, "  {:<12}{:>14}   (no --store)\n", "not stored", a[Counter::kNotStored]);
+  if (a[Counter::kDuplicate] > 0) fmt::print(stderr, "  {:<12}{:>14}\n", "duplicate", a[Counter::kDuplicate]);
+  if (a[Counter::kCut] > 0) fmt::print(stderr, "  {:<12}{:>14}\n", "cut", a[Counter::kCut]);
+  print_causes("filtered", a, CounterGroup::kFiltered);
+  print_causes("dropped", a, CounterGroup::kDropped);
+  if (a[Counter::kInFlight] > 0) fmt::print(stderr, "  {:<12}{:>14}\n", "in flight", a[Counter::kInFlight]);
+  fmt::print(stderr, "{} HTTP transactions, {} flows, {} alerts in {:.2f} s\n", a[Counter::kHttpTransactions],
+             a[Counter::kFlowsCreated], a[Counter::kAlerts], s.run_seconds);
 }
 
 Result<void> write_summary(const std::string& path, const std::string& json) {

@@ -5,9 +5,10 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/query_options.h"
+#include "common/json_writer.h"
 #include "common/log.h"
 #include "common/time_text.h"
-#include "export/eve.h"
+#include "packet/account_report.h"
 #include "storage/query/account_span.h"
 
 namespace gatetape {
@@ -35,7 +36,7 @@ Result<StoreState> read_state(const std::vector<std::string>& store) {
   warn_of_damage(*read);
   const WorkerAccount worker = state.account.last_run_worker();
   const bool has_ingress =
-      worker.to_ingress + worker.from_ingress + worker.filtered[static_cast<size_t>(FilterCause::kNotIngress)] != 0;
+      worker[Counter::kToIngress] + worker[Counter::kFromIngress] + worker[Counter::kFilteredNotIngress] != 0;
   if (state.account.records() != 0) state.blind_spots = blind_spots(worker, has_ingress);
   return state;
 }
@@ -53,36 +54,34 @@ void line(std::string& out, int indent, const char* name, uint64_t value, const 
 
 // The balance as a sum that can be checked by eye.
 void append_account_text(std::string& out, const PortAccount& port, const WorkerAccount& worker) {
-  line(out, 2, "offered", port.offered, port.balances() ? "" : "   DOES NOT BALANCE");
-  line(out, 4, "missed by the driver", port.missed);
-  line(out, 4, "received", port.received);
-  if (port.errors != 0) line(out, 2, "refused as damaged", port.errors);
-  line(out, 2, "received by workers", worker.received, worker.balances() ? "" : "   DOES NOT BALANCE");
-  line(out, 4, "stored", worker.stored);
-  if (worker.not_stored != 0) line(out, 4, "not stored (no store)", worker.not_stored);
-  if (worker.duplicate != 0) line(out, 4, "duplicate", worker.duplicate);
-  if (worker.cut != 0) line(out, 4, "cut by policy", worker.cut);
-  for (int i = 0; i < kFilterCauseCount; ++i) {
-    const std::string name = fmt::format("filtered: {}", to_string(static_cast<FilterCause>(i)));
-    if (worker.filtered[static_cast<size_t>(i)] != 0)
-      line(out, 4, name.c_str(), worker.filtered[static_cast<size_t>(i)]);
+  line(out, 2, "offered", port[PortCounter::kOffered], port.balances() ? "" : "   DOES NOT BALANCE");
+  line(out, 4, "missed by the driver", port[PortCounter::kMissed]);
+  line(out, 4, "received", port[PortCounter::kReceived]);
+  if (port[PortCounter::kErrors] != 0) line(out, 2, "refused as damaged", port[PortCounter::kErrors]);
+  line(out, 2, "received by workers", worker[Counter::kReceived], worker.balances() ? "" : "   DOES NOT BALANCE");
+  line(out, 4, "stored", worker[Counter::kStored]);
+  if (worker[Counter::kNotStored] != 0) line(out, 4, "not stored (no store)", worker[Counter::kNotStored]);
+  if (worker[Counter::kDuplicate] != 0) line(out, 4, "duplicate", worker[Counter::kDuplicate]);
+  if (worker[Counter::kCut] != 0) line(out, 4, "cut by policy", worker[Counter::kCut]);
+  for (size_t i = 0; i < worker.table().size(); ++i) {
+    const CounterRow& row = worker.table()[i];
+    if (row.group != CounterGroup::kFiltered && row.group != CounterGroup::kDropped) continue;
+    if (worker.words()[i] != 0)
+      line(out, 4, fmt::format("{}: {}", row.group_row().name, row.name).c_str(), worker.words()[i]);
   }
-  for (int i = 0; i < kDropCauseCount; ++i) {
-    const std::string name = fmt::format("dropped: {}", to_string(static_cast<DropCause>(i)));
-    if (worker.dropped[static_cast<size_t>(i)] != 0) line(out, 4, name.c_str(), worker.dropped[static_cast<size_t>(i)]);
-  }
-  if (worker.dropped_total() == 0) line(out, 4, "dropped", 0);
-  line(out, 4, "in flight", worker.in_flight);
+  if (worker.total(CounterGroup::kDropped) == 0) line(out, 4, "dropped", 0);
+  line(out, 4, "in flight", worker[Counter::kInFlight]);
 }
 
 void append_seen_text(std::string& out, const WorkerAccount& worker) {
   out += "\nSeen in it\n";
-  line(out, 2, "flows", worker.flows_created);
-  line(out, 2, "HTTP transactions", worker.http_transactions);
-  line(out, 2, "alerts", worker.alerts);
-  if (worker.records_dropped != 0) line(out, 2, "records dropped", worker.records_dropped);
-  if (worker.ip_fragments != 0) line(out, 2, "IP fragments", worker.ip_fragments);
-  if (worker.acknowledged_unseen_bytes != 0) line(out, 2, "TCP bytes lost before us", worker.acknowledged_unseen_bytes);
+  line(out, 2, "flows", worker[Counter::kFlowsCreated]);
+  line(out, 2, "HTTP transactions", worker[Counter::kHttpTransactions]);
+  line(out, 2, "alerts", worker[Counter::kAlerts]);
+  if (worker[Counter::kRecordsDropped] != 0) line(out, 2, "records dropped", worker[Counter::kRecordsDropped]);
+  if (worker[Counter::kIpFragments] != 0) line(out, 2, "IP fragments", worker[Counter::kIpFragments]);
+  if (worker[Counter::kTcpAcknowledgedUnseen] != 0)
+    line(out, 2, "TCP bytes lost before us", worker[Counter::kTcpAcknowledgedUnseen]);
 }
 
 std::string text_of(const StoreState& state) {
@@ -109,12 +108,12 @@ std::string text_of(const StoreState& state) {
     const WorkerAccount worker = state.account.worker();
     const PortAccount port = state.account.port();
     out += fmt::format("\nAll {} runs that the store remembers\n", state.account.runs());
-    line(out, 2, "offered", port.offered);
-    line(out, 2, "missed by the driver", port.missed);
-    line(out, 2, "received by workers", worker.received);
-    line(out, 2, "stored", worker.stored);
-    line(out, 2, "filtered", worker.filtered_total());
-    line(out, 2, "dropped", worker.dropped_total());
+    line(out, 2, "offered", port[PortCounter::kOffered]);
+    line(out, 2, "missed by the driver", port[PortCounter::kMissed]);
+    line(out, 2, "received by workers", worker[Counter::kReceived]);
+    line(out, 2, "stored", worker[Counter::kStored]);
+    line(out, 2, "filtered", worker.total(CounterGroup::kFiltered));
+    line(out, 2, "dropped", worker.total(CounterGroup::kDropped));
   }
   out += state.blind_spots.empty() ? "" : "\nWhat could not be seen\n";
   for (const std::string& spot : state.blind_spots) out += fmt::format("  - {}\n", spot);
@@ -124,16 +123,18 @@ std::string text_of(const StoreState& state) {
 // ---------------------------------------------------------------- JSON
 
 void append_run(JsonWriter& json, const PortAccount& port, const WorkerAccount& worker) {
-  json.begin_object("port").field("offered", port.offered).field("missed", port.missed);
-  json.field("received", port.received).field("received_bytes", port.received_bytes).field("errors", port.errors);
-  json.field("balances", port.balances()).end_object().begin_object("account");
+  json.begin_object("port");
+  append_account(json, port);
+  json.end_object().begin_object("account");
   append_account(json, worker);
-  json.end_object().field("received_bytes", worker.received_bytes).field("flows", worker.flows_created);
-  json.field("http", worker.http_transactions).field("alerts", worker.alerts);
-  json.field("records_dropped", worker.records_dropped).field("super_frames", worker.super_frames);
-  json.field("acknowledged_unseen_bytes", worker.acknowledged_unseen_bytes);
-  json.field("encrypted_bytes", worker.encrypted_bytes).field("to_ingress", worker.to_ingress);
-  json.field("from_ingress", worker.from_ingress);
+  json.end_object()
+      .field("received_bytes", worker[Counter::kReceivedBytes])
+      .field("flows", worker[Counter::kFlowsCreated]);
+  json.field("http", worker[Counter::kHttpTransactions]).field("alerts", worker[Counter::kAlerts]);
+  json.field("records_dropped", worker[Counter::kRecordsDropped]).field("super_frames", worker[Counter::kSuperFrames]);
+  json.field("acknowledged_unseen_bytes", worker[Counter::kTcpAcknowledgedUnseen]);
+  json.field("encrypted_bytes", worker[Counter::kEncryptedBytes]).field("to_ingress", worker[Counter::kToIngress]);
+  json.field("from_ingress", worker[Counter::kFromIngress]);
 }
 
 std::string json_of(const StoreState& state) {

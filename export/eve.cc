@@ -5,6 +5,7 @@
 
 #include "common/json_writer.h"
 #include "common/time_text.h"
+#include "packet/account_report.h"
 #include "packet/http.h"
 
 namespace gatetape {
@@ -189,12 +190,24 @@ void write(JsonWriter& json, const AccountRecord& record) {
   const WorkerAccount& worker = record.worker_account;
   const PortAccount& port = record.port_account;
   json.field("event_type", "stats").begin_object("stats").field("worker", record.worker);
-  json.begin_object("capture").field("kernel_packets", port.offered).field("kernel_drops", port.missed);
-  json.field("errors", port.errors).end_object();
-  json.begin_object("decoder").field("pkts", worker.received).field("bytes", worker.received_bytes).end_object();
-  json.begin_object("flow").field("total", worker.flows_created).field("evicted", worker.flows_evicted).end_object();
-  json.begin_object("detect").field("alert", worker.alerts).end_object();
-  json.begin_object("app_layer").begin_object("tx").field("http", worker.http_transactions).end_object().end_object();
+  json.begin_object("capture")
+      .field("kernel_packets", port[PortCounter::kOffered])
+      .field("kernel_drops", port[PortCounter::kMissed]);
+  json.field("errors", port[PortCounter::kErrors]).end_object();
+  json.begin_object("decoder")
+      .field("pkts", worker[Counter::kReceived])
+      .field("bytes", worker[Counter::kReceivedBytes])
+      .end_object();
+  json.begin_object("flow")
+      .field("total", worker[Counter::kFlowsCreated])
+      .field("evicted", worker[Counter::kFlowsEvicted])
+      .end_object();
+  json.begin_object("detect").field("alert", worker[Counter::kAlerts]).end_object();
+  json.begin_object("app_layer")
+      .begin_object("tx")
+      .field("http", worker[Counter::kHttpTransactions])
+      .end_object()
+      .end_object();
   json.begin_object("account");
   append_account(json, worker);
   json.end_object().end_object();
@@ -214,20 +227,6 @@ int64_t timestamp_of(const Other& record) {
 }
 
 }  // namespace
-
-void append_account(JsonWriter& json, const WorkerAccount& account) {
-  json.field("received", account.received).field("stored", account.stored).field("not_stored", account.not_stored);
-  json.field("duplicate", account.duplicate).field("cut", account.cut).field("in_flight", account.in_flight);
-  json.begin_object("filtered");
-  for (int i = 0; i < kFilterCauseCount; ++i) {
-    json.field(to_string(static_cast<FilterCause>(i)), account.filtered[static_cast<size_t>(i)]);
-  }
-  json.end_object().begin_object("dropped");
-  for (int i = 0; i < kDropCauseCount; ++i) {
-    json.field(to_string(static_cast<DropCause>(i)), account.dropped[static_cast<size_t>(i)]);
-  }
-  json.end_object().field("balances", account.balances());
-}
 
 void append_eve(std::string& out, const Record& record) {
   JsonWriter json(out);

@@ -6,7 +6,6 @@
 
 #include <string>
 
-#include "common/json_writer.h"
 #include "packet/records.h"
 
 namespace gatetape {
@@ -15,10 +14,6 @@ namespace gatetape {
 // "engine" (EventRecord). Times are UTC with microseconds, as Suricata writes them; pcap_cnt is the packet's ordinal
 // plus one.
 void append_eve(std::string& out, const Record& record);
-
-// The terms of the balance as fields of the object that is open: received, stored, ..., filtered{}, dropped{},
-// balances.
-void append_account(JsonWriter& json, const WorkerAccount& account);
 
 // A protocol number as EVE prints it: "TCP", "UDP", "ICMP", "IPv6-ICMP", ... or three digits.
 std::string protocol_name(uint8_t protocol);

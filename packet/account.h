@@ -1,75 +1,154 @@
-// The account: where every packet went. It balances, exactly and at any instant:
+// The account: where every packet went, and what was seen on the way. It balances, exactly and at any instant:
 //   on a port:    offered  = missed + received
-//   on a worker:  received = stored + not_stored + duplicate + sum(filtered) + cut + sum(dropped) + in_flight
-// Plain integers, written by one thread; capture/worker.h says how copies are published to others.
+//   on a worker:  received = stored + not stored + duplicate + cut + in flight + all filtered + all dropped
+//
+// All there is to count stands in packet/account_table.h, one row each; this header makes types of the rows. An account
+// is an array of 64-bit words, one per row, written by one thread: account[Counter::kStored] is a plain integer, and
+// adding to it is one instruction. capture/published_account.h shows copies to other threads.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
+#include <span>
+#include <string_view>
+
+#include "packet/account_table.h"
+#include "packet/decode.h"
 
 namespace gatetape {
 
-enum class FilterCause : uint8_t { kNotIngress, kNotHostile, kBpf };
-inline constexpr int kFilterCauseCount = 3;
-// Room for causes to come: the account's layout in the store stays as it is.
-inline constexpr int kFilterCausesMax = 8, kDropCausesMax = 8, kDecodeStatusesMax = 16;
-const char* to_string(FilterCause cause);  // "not_ingress", "not_hostile", "bpf"
-
-enum class DropCause : uint8_t {
-  kWorkerQueueFull,  // the software distributor found the worker's queue full
-  kStoreQueueFull,   // the disk was slower than the traffic
-  kStoreFailed,      // the store reported an error; it is sticky
-  kOversized,        // a frame larger than the store's limit
+// Where a group of counters stands in the balance, which is kWhole = sum of all parts.
+enum class BalancePlace : uint8_t {
+  kWhole,
+  kPart,
+  kPartNow,  // a part that falls again: what is in flight now
+  kLoss,     // a part that is missing from the store though it was wanted
+  kBeside,   // outside of the balance
+  kNow,      // outside of the balance, rises and falls: what is held at the moment
 };
-inline constexpr int kDropCauseCount = 4;
-const char* to_string(DropCause cause);  // "worker_queue_full", ...
 
-// Nothing but 64-bit words. New ones go last: a reader of older records leaves them at zero.
-struct WorkerAccount {
-  uint64_t received = 0;
-  uint64_t received_bytes = 0;  // on the wire
-  uint64_t stored = 0;          // handed to the disk
-  uint64_t stored_bytes = 0;    // captured bytes of those
-  uint64_t not_stored = 0;      // no store was asked for
-  uint64_t duplicate = 0;
-  uint64_t cut = 0;        // left out or shortened by policy
-  uint64_t in_flight = 0;  // in open frames and queues, to be settled
-  std::array<uint64_t, kFilterCausesMax> filtered{};
-  std::array<uint64_t, kDropCausesMax> dropped{};
-  // Beside the account: what was received, seen from the traffic.
-  std::array<uint64_t, kDecodeStatusesMax> decoded{};  // packets by DecodeStatus
-  uint64_t bad_checksum = 0;
-  uint64_t time_stepped_back = 0;          // packets older than one before them
-  uint64_t acknowledged_unseen_bytes = 0;  // TCP proves that they were lost before the sensor
-  uint64_t ip_fragments = 0;
-  uint64_t super_frames = 0;  // larger than the interface's MTU allows: offloads were left on at the mirrored host
-  uint64_t flows_created = 0, flows_evicted = 0;
-  uint64_t streams_out_of_order = 0, streams_overlap = 0, streams_over_limit = 0;  // segments
-  uint64_t http_transactions = 0, http_anomalies = 0;
-  uint64_t alerts = 0;
-  uint64_t records_dropped = 0;  // HTTP, flow and alert records that the records thread could not take in time
-  uint64_t to_ingress = 0, from_ingress = 0;  // packets, when ingress addresses are given
-  uint64_t encrypted_bytes = 0;               // TCP payload bytes of flows that speak TLS or SSH
+struct CounterGroupRow {
+  std::string_view name;   // of the JSON object; empty: the group's rows stand directly in the account
+  std::string_view title;  // for people
+  BalancePlace place;
 
-  uint64_t filtered_total() const { return std::accumulate(filtered.begin(), filtered.end(), uint64_t{0}); }
-  uint64_t dropped_total() const { return std::accumulate(dropped.begin(), dropped.end(), uint64_t{0}); }
-  bool balances() const {
-    return received == stored + not_stored + duplicate + cut + in_flight + filtered_total() + dropped_total();
+  constexpr bool is_part() const {
+    return place == BalancePlace::kPart || place == BalancePlace::kPartNow || place == BalancePlace::kLoss;
   }
-  WorkerAccount& operator+=(const WorkerAccount& other);
+  constexpr bool is_gauge() const { return place == BalancePlace::kPartNow || place == BalancePlace::kNow; }
 };
 
-struct PortAccount {
-  uint64_t offered = 0;   // missed + received: what the interface was given since start
-  uint64_t missed = 0;    // by the driver: no room in its buffer
-  uint64_t received = 0;  // handed to us
-  uint64_t received_bytes = 0;
-  uint64_t errors = 0;  // frames the driver refused (length, CRC), beside the equation
+#define GATETAPE_SYMBOL(symbol, ...) symbol,
 
-  bool balances() const { return offered == missed + received; }
-  PortAccount& operator+=(const PortAccount& other);
+enum class CounterGroup : uint8_t { GATETAPE_COUNTER_GROUPS(GATETAPE_SYMBOL) };
+
+inline constexpr CounterGroupRow kCounterGroups[] = {
+#define GATETAPE_GROUP_ROW(symbol, name, title, place) {name, title, BalancePlace::place},
+    GATETAPE_COUNTER_GROUPS(GATETAPE_GROUP_ROW)
+#undef GATETAPE_GROUP_ROW
 };
+
+enum class CounterUnit : uint8_t { GATETAPE_COUNTER_UNITS(GATETAPE_SYMBOL) };
+
+struct CounterRow {
+  uint16_t number;  // in stored accounts
+  CounterGroup group;
+  CounterUnit unit;
+  std::string_view name;   // in JSON
+  std::string_view words;  // for people
+
+  constexpr const CounterGroupRow& group_row() const { return kCounterGroups[static_cast<size_t>(group)]; }
+};
+
+enum class Counter : uint8_t { GATETAPE_WORKER_COUNTERS(GATETAPE_SYMBOL) };
+enum class PortCounter : uint8_t { GATETAPE_PORT_COUNTERS(GATETAPE_SYMBOL) };
+
+#define GATETAPE_COUNTER_ROW(symbol, number, group, unit, name, words) \
+  {number, CounterGroup::group, CounterUnit::unit, name, words},
+inline constexpr CounterRow kWorkerCounters[] = {GATETAPE_WORKER_COUNTERS(GATETAPE_COUNTER_ROW)};
+inline constexpr CounterRow kPortCounters[] = {GATETAPE_PORT_COUNTERS(GATETAPE_COUNTER_ROW)};
+#undef GATETAPE_COUNTER_ROW
+#undef GATETAPE_SYMBOL
+
+// Whether no number stands twice and none is one of `retired`, and names are unique in their group.
+constexpr bool counters_are_distinct(std::span<const CounterRow> rows, std::span<const uint16_t> retired) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].number > kCounterNumberMax) return false;
+    if (std::find(retired.begin(), retired.end(), rows[i].number) != retired.end()) return false;
+    for (size_t j = 0; j < i; ++j) {
+      if (rows[i].number == rows[j].number) return false;
+      if (rows[i].group_row().name == rows[j].group_row().name && rows[i].name == rows[j].name) return false;
+    }
+  }
+  return true;
+}
+static_assert(counters_are_distinct(kWorkerCounters, kRetiredWorkerNumbers), "see packet/account_table.h");
+static_assert(counters_are_distinct(kPortCounters, {}), "see packet/account_table.h");
+
+// The words of one table. `Id` is its enumeration, `rows` the rows in the same order.
+template <class Id, const auto& rows>
+class CounterWords {
+ public:
+  static constexpr std::span<const CounterRow> table() { return rows; }
+
+  constexpr uint64_t& operator[](Id id) { return words_[static_cast<size_t>(id)]; }
+  constexpr uint64_t operator[](Id id) const { return words_[static_cast<size_t>(id)]; }
+
+  // All words, in the order of table(): for what treats all counters alike.
+  std::span<uint64_t, std::size(rows)> words() { return words_; }
+  std::span<const uint64_t, std::size(rows)> words() const { return words_; }
+
+  uint64_t total(CounterGroup group) const {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < words_.size(); ++i) sum += rows[i].group == group ? words_[i] : 0;
+    return sum;
+  }
+  bool balances() const {
+    uint64_t whole = 0, parts = 0;
+    for (size_t i = 0; i < words_.size(); ++i) {
+      if (rows[i].group_row().place == BalancePlace::kWhole) whole += words_[i];
+      if (rows[i].group_row().is_part()) parts += words_[i];
+    }
+    return whole == parts;
+  }
+  CounterWords& operator+=(const CounterWords& other) {
+    for (size_t i = 0; i < words_.size(); ++i) words_[i] += other.words_[i];
+    return *this;
+  }
+
+ private:
+  std::array<uint64_t, std::size(rows)> words_{};
+};
+
+// `later` less `earlier`, both of one run. States of a moment, such as what is in flight, are zero in it. A counter
+// that fell counts nothing: a store that failed takes back what it had accepted.
+template <class Id, const auto& rows>
+CounterWords<Id, rows> difference(const CounterWords<Id, rows>& later, const CounterWords<Id, rows>& earlier) {
+  CounterWords<Id, rows> out;
+  for (size_t i = 0; i < std::size(rows); ++i) {
+    const uint64_t now = later.words()[i];
+    if (!rows[i].group_row().is_gauge()) out.words()[i] = now - std::min(now, earlier.words()[i]);
+  }
+  return out;
+}
+
+using WorkerAccount = CounterWords<Counter, kWorkerCounters>;
+using PortAccount = CounterWords<PortCounter, kPortCounters>;
+
+// The counter of packets that were decoded so far.
+constexpr Counter counter_of(DecodeStatus status) {
+  return static_cast<Counter>(static_cast<int>(Counter::kDecodedOk) + static_cast<int>(status));
+}
+static_assert(counter_of(DecodeStatus::kOk) == Counter::kDecodedOk);
+static_assert(counter_of(DecodeStatus::kNotIp) == Counter::kDecodedNotIp);
+static_assert(counter_of(DecodeStatus::kTruncatedLink) == Counter::kDecodedTruncatedLink);
+static_assert(counter_of(DecodeStatus::kTruncatedNetwork) == Counter::kDecodedTruncatedNetwork);
+static_assert(counter_of(DecodeStatus::kMalformedNetwork) == Counter::kDecodedMalformedNetwork);
+static_assert(counter_of(DecodeStatus::kTruncatedTransport) == Counter::kDecodedTruncatedTransport);
+static_assert(counter_of(DecodeStatus::kMalformedTransport) == Counter::kDecodedMalformedTransport);
+static_assert(counter_of(DecodeStatus::kTooManyLayers) == Counter::kDecodedTooManyLayers);
+static_assert(kDecodeStatusCount == 8, "a new status has a row in packet/account_table.h and a line here");
 
 }  // namespace gatetape

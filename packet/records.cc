@@ -8,6 +8,8 @@ namespace gatetape {
 namespace {
 
 constexpr size_t kStringBytesMax = 64 * 1024;
+// Beside the number of a word of an account: it counts packets that were dropped.
+constexpr uint16_t kDroppedBit = kCounterNumberMax + 1;
 
 // One list of fields per record serves writing and reading alike: `each` is called with every field in order.
 template <class R, class F>
@@ -33,7 +35,9 @@ void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, Aler
 }
 template <class R, class F>
 void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, AccountRecord> {
-  each(r.timestamp_ns), each(r.run_started_ns), each(r.worker), each(r.worker_account), each(r.port_account);
+  each(r.timestamp_ns), each(r.run_started_ns), each(r.worker);
+  if (each.numbered()) each(r.of_file);
+  each(r.worker_account), each(r.port_account);
 }
 template <class R, class F>
 void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, EventRecord> {
@@ -43,6 +47,7 @@ void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, Even
 class Writer {
  public:
   explicit Writer(std::vector<uint8_t>& out) : out_(out) {}
+  bool numbered() const { return true; }
 
   void operator()(std::string_view s) {
     const auto length = static_cast<uint32_t>(std::min(s.size(), kStringBytesMax));
@@ -56,7 +61,6 @@ class Writer {
     raw(&e.destination_port, 2);
     raw(&e.protocol, 1);
   }
-  // Accounts grow: u16 number of 64-bit words, then the words.
   void operator()(const WorkerAccount& account) { words(account); }
   void operator()(const PortAccount& account) { words(account); }
   // Integers, enums, booleans and arrays of integers: little-endian, as x86 holds them.
@@ -70,10 +74,16 @@ class Writer {
  private:
   template <class Account>
   void words(const Account& account) {
-    static_assert(sizeof account % sizeof(uint64_t) == 0);
-    const auto count = static_cast<uint16_t>(sizeof account / sizeof(uint64_t));
+    const auto words = account.words();
+    const auto count = static_cast<uint16_t>(words.size() - static_cast<size_t>(std::ranges::count(words, 0)));
     raw(&count, sizeof count);
-    raw(&account, sizeof account);
+    for (size_t i = 0; i < words.size(); ++i) {
+      const CounterRow& row = account.table()[i];
+      if (words[i] == 0) continue;
+      const auto number = static_cast<uint16_t>(row.number | (row.group == CounterGroup::kDropped ? kDroppedBit : 0));
+      raw(&number, sizeof number);
+      raw(&words[i], sizeof words[i]);
+    }
   }
   void raw(const void* data, size_t size) {
     const auto* bytes = static_cast<const uint8_t*>(data);
@@ -84,8 +94,10 @@ class Writer {
 
 class Reader {
  public:
-  explicit Reader(std::span<const uint8_t> in) : in_(in) {}
+  // `numbered`: the words of accounts stand behind their numbers.
+  Reader(std::span<const uint8_t> in, bool numbered) : in_(in), numbered_(numbered) {}
   bool ok() const { return ok_; }
+  bool numbered() const { return numbered_; }
 
   void operator()(std::string_view& s) {
     uint32_t length = 0;
@@ -124,16 +136,24 @@ class Reader {
     raw(&byte, 1);
     value = static_cast<T>(std::min(byte, static_cast<uint8_t>(last)));
   }
-  // Words that an older writer did not know stay zero; those that this reader does not know are skipped.
+  // Words that an older writer did not know stay zero. A newer writer's words are skipped, but for what it dropped.
   template <class Account>
   void words(Account& account) {
+    const std::span<const CounterRow> table = account.table();
     uint16_t count = 0;
     raw(&count, sizeof count);
-    const size_t stored = count * sizeof(uint64_t);
-    if (stored > in_.size()) ok_ = false;
-    if (!ok_) return;
-    std::memcpy(static_cast<void*>(&account), in_.data(), std::min(stored, sizeof account));
-    in_ = in_.subspan(stored);
+    for (uint16_t i = 0; i < count && ok_; ++i) {
+      uint16_t number = i;
+      uint64_t value = 0;
+      if (numbered_) raw(&number, sizeof number);
+      raw(&value, sizeof value);
+      const auto row = std::ranges::find(table, number & kCounterNumberMax, &CounterRow::number);
+      if (row != table.end()) {
+        account.words()[static_cast<size_t>(row - table.begin())] = value;
+      } else if constexpr (std::is_same_v<Account, WorkerAccount>) {
+        if ((number & kDroppedBit) != 0) account[Counter::kDroppedUnknown] += value;
+      }
+    }
   }
   void raw(void* out, size_t size) {
     if (size > in_.size()) ok_ = false;
@@ -142,18 +162,22 @@ class Reader {
     in_ = in_.subspan(size);
   }
   std::span<const uint8_t> in_;
+  const bool numbered_;
   bool ok_ = true;
 };
 
-template <size_t type = 0>
-bool read_record(size_t wanted, std::span<const uint8_t> in, Record& record) {
-  if constexpr (type < std::variant_size_v<Record>) {
-    if (wanted != type) return read_record<type + 1>(wanted, in, record);
-    Reader reader(in);
-    fields(record.emplace<type>(), reader);
+// False when the record is malformed. `known` becomes false when there is no such type.
+template <size_t index = 0>
+bool read_record(uint8_t type, std::span<const uint8_t> in, Record& record, bool& known) {
+  if constexpr (index < std::variant_size_v<Record>) {
+    using R = std::variant_alternative_t<index, Record>;
+    if ((record_types<R>() >> type & 1) == 0) return read_record<index + 1>(type, in, record, known);
+    Reader reader(in, type != AccountRecord::kWordsType);
+    fields(record.emplace<index>(), reader);
     return reader.ok();
   }
-  return false;
+  known = false;
+  return true;
 }
 
 }  // namespace
@@ -201,7 +225,7 @@ const char* to_string(AppProtocol protocol) {
 void RecordBatch::append(const Record& record) {
   const size_t start = bytes_.size();
   bytes_.resize(start + 5);
-  bytes_[start + 4] = static_cast<uint8_t>(record.index());
+  bytes_[start + 4] = std::visit([](const auto& r) { return r.kType; }, record);
   Writer writer(bytes_);
   std::visit([&](const auto& r) { fields(r, writer); }, record);
   const auto length = static_cast<uint32_t>(bytes_.size() - start - 4);
@@ -243,9 +267,11 @@ Result<void> for_each_record(std::span<const uint8_t> bytes, const std::function
                              RecordTypes types) {
   Record record;
   return walk_records(bytes, [&](uint8_t type, std::span<const uint8_t> raw) {
-    if (type >= std::variant_size_v<Record> || (types >> type & 1) == 0) return true;
-    if (!read_record(type, raw.subspan(kRecordHeadBytes), record)) return false;
-    visit(record);
+    constexpr unsigned kTypesMax = 32;
+    if (type >= kTypesMax || (types >> type & 1) == 0) return true;
+    bool known = true;
+    if (!read_record(type, raw.subspan(kRecordHeadBytes), record, known)) return false;
+    if (known) visit(record);
     return true;
   });
 }

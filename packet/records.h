@@ -20,6 +20,7 @@
 namespace gatetape {
 
 struct HttpRecord {
+  static constexpr uint8_t kType = 0;
   uint64_t flow_id = 0;
   uint64_t transaction_id = 0;
   Endpoints endpoints;  // client to server
@@ -46,6 +47,7 @@ inline bool is_encrypted(AppProtocol protocol) {
 const char* to_string(AppProtocol protocol);  // EVE names: "http", "http2", "tls" ...
 
 struct FlowRecord {
+  static constexpr uint8_t kType = 1;
   uint64_t flow_id = 0;
   Endpoints endpoints;  // client (who was seen to open it, else the first sender) to server
   uint16_t vlan_id[2] = {0, 0};
@@ -64,6 +66,7 @@ struct FlowRecord {
 };
 
 struct AlertRecord {
+  static constexpr uint8_t kType = 2;
   uint64_t flow_id = 0;
   int64_t timestamp_ns = 0;
   uint64_t ordinal = 0;  // the packet at which the match was complete
@@ -85,9 +88,12 @@ struct AlertRecord {
 // The account of a worker, each second and at the end, on the packets' own clock: wall time for a network port, packet
 // time for a file.
 struct AccountRecord {
-  int64_t timestamp_ns = 0;    // until when it counts
-  int64_t run_started_ns = 0;  // wall time; tells runs apart, whose totals begin again at zero
+  static constexpr uint8_t kType = 5;
+  static constexpr uint8_t kWordsType = 3;  // the form without numbers, written until November 2026, still read
+  int64_t timestamp_ns = 0;                 // until when it counts
+  int64_t run_started_ns = 0;               // wall time; tells runs apart, whose totals begin again at zero
   uint16_t worker = 0;
+  bool of_file = false;          // the source is a file, which no driver can miss packets of
   WorkerAccount worker_account;  // totals since start, not differences
   PortAccount port_account;      // ports: all of them, in worker 0's records only; files: what this worker took of them
 };
@@ -97,6 +103,7 @@ inline constexpr std::string_view kEventCaptureStarted = "capture.started";
 
 // A thing that happened to the sensor itself: a degradation step, a vanished interface, eviction.
 struct EventRecord {
+  static constexpr uint8_t kType = 4;
   int64_t timestamp_ns = 0;
   std::string_view name;  // "overload.uncompressed", "disk.evicted" ...
   std::string_view detail;
@@ -104,19 +111,29 @@ struct EventRecord {
 
 using Record = std::variant<HttpRecord, FlowRecord, AlertRecord, AccountRecord, EventRecord>;
 
-// A set of types of records: bit n stands for the type with index n in Record.
+// A set of types of records: bit n stands for the type n (kType).
 using RecordTypes = uint32_t;
 inline constexpr RecordTypes kAllRecordTypes = ~RecordTypes{0};
 
-// record_types<FlowRecord, AlertRecord>()
+// All types that are read as one of these: record_types<FlowRecord, AlertRecord>().
 template <class... Types>
 constexpr RecordTypes record_types() {
-  return ((RecordTypes{1} << Record(Types()).index()) | ...);
+  constexpr auto of_one = []<class One>(const One*) {
+    RecordTypes types = RecordTypes{1} << One::kType;
+    if constexpr (requires { One::kWordsType; }) types |= RecordTypes{1} << One::kWordsType;
+    return types;
+  };
+  return (of_one(static_cast<const Types*>(nullptr)) | ...);
 }
 
-// Records one after another in one buffer: u32 length (little-endian, of what follows), u8 type (index in Record), then
-// the fields in the order declared above, integers little-endian, strings as u32 length and bytes. The same bytes go
-// into the store (storage/FORMAT.md).
+// Records one after another in one buffer: u32 length (little-endian, of what follows), u8 type (kType), then the
+// fields in the order declared above, integers little-endian, strings as u32 length and bytes. The same bytes go into
+// the store (storage/FORMAT.md).
+//
+// An account is a u16 number of words, then for each word that is not zero: u16 number of its row in
+// packet/account_table.h, and u64 value. Bit 15 of the number says that the word counts packets that were dropped, so
+// that a reader that does not know the row can still say that there was a loss. In a record of type 3 the numbers were
+// left out: the words stood in the order of their numbers, from 0 on.
 class RecordBatch {
  public:
   void append(const Record& record);

@@ -120,17 +120,17 @@ class DpdkSource final : public Source {
     std::lock_guard lock(statistics_mutex_);  // libpcap adds the kernel's counters up without one
     PortAccount account;
     for (const auto& state : queues_) {
-      account.received += state->queue.received();
-      account.received_bytes += state->queue.received_bytes();
+      account[PortCounter::kReceived] += state->queue.received();
+      account[PortCounter::kReceivedBytes] += state->queue.received_bytes();
     }
     rte_eth_stats statistics{};
     if (rte_eth_stats_get(*port_, &statistics) == 0) {
-      account.missed = statistics.imissed;
+      account[PortCounter::kMissed] = statistics.imissed;
       // net_pcap takes a packet before it has a buffer for it: without one it is lost.
-      if (kernel_packets_) account.missed += statistics.rx_nombuf;
-      account.errors = statistics.ierrors;
+      if (kernel_packets_) account[PortCounter::kMissed] += statistics.rx_nombuf;
+      account[PortCounter::kErrors] = statistics.ierrors;
     }
-    account.offered = account.received + account.missed;
+    account[PortCounter::kOffered] = account[PortCounter::kReceived] + account[PortCounter::kMissed];
     return account;
   }
 

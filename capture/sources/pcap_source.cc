@@ -70,9 +70,9 @@ class PcapSource final : public Source {
 
   PortAccount account() const override {
     PortAccount account;
-    account.received = received_.load(std::memory_order_relaxed);
-    account.received_bytes = received_bytes_.load(std::memory_order_relaxed);
-    account.offered = account.received;
+    account[PortCounter::kReceived] = received_.load(std::memory_order_relaxed);
+    account[PortCounter::kReceivedBytes] = received_bytes_.load(std::memory_order_relaxed);
+    account[PortCounter::kOffered] = account[PortCounter::kReceived];
     return account;
   }
 

@@ -4,22 +4,6 @@
 
 namespace gatetape {
 
-WorkerAccount difference(const WorkerAccount& later, const WorkerAccount& earlier) {
-  // All counters, those added later included; account.cc asserts that there is nothing else in it.
-  WorkerAccount out = later;
-  auto* counters = reinterpret_cast<uint64_t*>(&out);
-  const auto* less = reinterpret_cast<const uint64_t*>(&earlier);
-  // A store that failed takes back what it had accepted: that is no less than nothing.
-  for (size_t i = 0; i < sizeof(WorkerAccount) / sizeof(uint64_t); ++i) counters[i] -= std::min(counters[i], less[i]);
-  out.in_flight = 0;
-  return out;
-}
-
-PortAccount difference(const PortAccount& later, const PortAccount& earlier) {
-  return {later.offered - earlier.offered, later.missed - earlier.missed, later.received - earlier.received,
-          later.received_bytes - earlier.received_bytes, later.errors - earlier.errors};
-}
-
 void AccountSpan::end_run() {
   if (current_.empty()) return;
   for (const auto& [worker, run] : current_) {

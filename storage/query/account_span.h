@@ -52,8 +52,4 @@ class AccountSpan {
   int64_t last_ns_ = INT64_MIN;
 };
 
-// What `later` counts beyond `earlier`, both totals of one run; packets in flight are not part of it.
-WorkerAccount difference(const WorkerAccount& later, const WorkerAccount& earlier);
-PortAccount difference(const PortAccount& later, const PortAccount& earlier);
-
 }  // namespace gatetape

@@ -6,6 +6,7 @@
 
 #include "common/json_writer.h"
 #include "common/time_text.h"
+#include "packet/account_report.h"
 #include "storage/query/index_planning.h"
 
 namespace gatetape {
@@ -137,7 +138,6 @@ std::vector<std::string> ExtractStatement::reasons() const {
   const auto add_if = [&](uint64_t count, const char* what) {
     if (count != 0) out.push_back(fmt::format("{} {}", count, what));
   };
-  const WorkerAccount worker = account.worker();
   add_if(read.frames_damaged, "frames of the store are damaged");
   if (store.packets == 0) out.push_back("the store holds no packets");
   if (range.since_ns && store.packets != 0 && store.oldest_ns > *range.since_ns) {
@@ -148,12 +148,8 @@ std::vector<std::string> ExtractStatement::reasons() const {
   if (range.until_ns && store.packets != 0 && store.newest_ns < *range.until_ns && !watched_until_end) {
     out.push_back(fmt::format("the store ends at {}, before the time asked for", format_time(store.newest_ns)));
   }
-  add_if(account.port().missed, "packets missed by the driver");
-  for (int i = 0; i < kDropCauseCount; ++i) {
-    const std::string what = fmt::format("packets dropped ({})", to_string(static_cast<DropCause>(i)));
-    add_if(worker.dropped[static_cast<size_t>(i)], what.c_str());
-  }
-  add_if(worker.cut, "packets left out or shortened by policy");
+  for (std::string& loss : losses(account.port())) out.push_back(std::move(loss));
+  for (std::string& loss : losses(account.worker())) out.push_back(std::move(loss));
   add_if(gap_bytes, "bytes of these connections were acknowledged but never seen by the sensor");
   return out;
 }
@@ -185,17 +181,12 @@ void write_time(JsonWriter& json, const char* key, std::optional<int64_t> time) 
 void write_account(JsonWriter& json, const AccountSpan& span) {
   const WorkerAccount worker = span.worker();
   const PortAccount port = span.port();
-  json.begin_object("account").field("seconds_recorded", span.records()).field("offered", port.offered);
-  json.field("missed", port.missed).field("received", worker.received).field("stored", worker.stored);
-  json.field("duplicate", worker.duplicate).field("cut", worker.cut).begin_object("filtered");
-  for (int i = 0; i < kFilterCauseCount; ++i) {
-    json.field(to_string(static_cast<FilterCause>(i)), worker.filtered[static_cast<size_t>(i)]);
-  }
-  json.end_object().begin_object("dropped");
-  for (int i = 0; i < kDropCauseCount; ++i) {
-    json.field(to_string(static_cast<DropCause>(i)), worker.dropped[static_cast<size_t>(i)]);
-  }
-  json.end_object().field("acknowledged_unseen_bytes", worker.acknowledged_unseen_bytes).end_object();
+  json.begin_object("account").field("seconds_recorded", span.records());
+  json.field("offered", port[PortCounter::kOffered]).field("missed", port[PortCounter::kMissed]);
+  append_balance(json, worker);
+  json.field("acknowledged_unseen_bytes", worker[Counter::kTcpAcknowledgedUnseen]);
+  append_beside_balance(json, worker);
+  json.end_object();
 }
 
 void write_read(JsonWriter& json, const ReadStatistics& read) {

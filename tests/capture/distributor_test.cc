@@ -138,19 +138,19 @@ TEST_CASE("a published account is read whole, never half") {
   std::thread writer([&] {
     WorkerAccount account;
     while (!stop) {
-      ++account.received;
-      account.stored = account.received;
-      account.encrypted_bytes = account.received;
+      ++account[Counter::kReceived];
+      account[Counter::kStored] = account[Counter::kReceived];
+      account[Counter::kEncryptedBytes] = account[Counter::kReceived];
       published.publish(account);
     }
   });
   uint64_t last = 0;
   for (int i = 0; i < 20'000; ++i) {
     const WorkerAccount account = published.read();
-    REQUIRE(account.stored == account.received);
-    REQUIRE(account.encrypted_bytes == account.received);
-    REQUIRE(account.received >= last);
-    last = account.received;
+    REQUIRE(account[Counter::kStored] == account[Counter::kReceived]);
+    REQUIRE(account[Counter::kEncryptedBytes] == account[Counter::kReceived]);
+    REQUIRE(account[Counter::kReceived] >= last);
+    last = account[Counter::kReceived];
   }
   stop = true;
   writer.join();

@@ -128,8 +128,8 @@ TEST_CASE("a connection becomes its transactions and one flow") {
   CHECK(bench.flows[0].packets[1] == 4);
   CHECK(bench.flows[0].end == FlowEnd::kClosed);
   CHECK(bench.flows[0].http_transactions == 2);
-  CHECK(bench.account.received == 10);
-  CHECK(bench.account.not_stored == 10);
+  CHECK(bench.account[Counter::kReceived] == 10);
+  CHECK(bench.account[Counter::kNotStored] == 10);
   CHECK(bench.account.balances());
 }
 
@@ -177,7 +177,7 @@ TEST_CASE("what the mirror lost is a gap with its size, and the transaction says
   REQUIRE(bench.http.size() == 2);
   CHECK(bench.http[1].uri == "/next");
   CHECK(bench.http[1].status == 200);
-  CHECK(bench.account.acknowledged_unseen_bytes == 1000);
+  CHECK(bench.account[Counter::kTcpAcknowledgedUnseen] == 1000);
   REQUIRE(bench.flows.size() == 1);
   CHECK(bench.flows[0].gap_bytes[1] == 1000);
 }
@@ -191,10 +191,10 @@ TEST_CASE("filtered packets are counted by cause and open no flow") {
   bench.feed(tcp(kClient, 4000, kServer, 81));
   bench.feed(tcp(kClient, 4000, "10.9.0.7", 80));
   bench.finish();
-  CHECK(bench.account.received == 3);
-  CHECK(bench.account.filtered[static_cast<size_t>(FilterCause::kNotIngress)] == 1);
-  CHECK(bench.account.filtered[static_cast<size_t>(FilterCause::kBpf)] == 1);
-  CHECK(bench.account.to_ingress == 1);  // of those that passed
+  CHECK(bench.account[Counter::kReceived] == 3);
+  CHECK(bench.account[Counter::kFilteredNotIngress] == 1);
+  CHECK(bench.account[Counter::kFilteredBpf] == 1);
+  CHECK(bench.account[Counter::kToIngress] == 1);  // of those that passed
   CHECK(bench.account.balances());
   CHECK(bench.flows.size() == 1);
 }
@@ -211,9 +211,9 @@ TEST_CASE("a wrong checksum keeps bytes out of the stream, not out of the accoun
     request.bytes().back() ^= 1;  // the last line feed; a receiver would drop the segment
     bench.feed(request);
     bench.finish();
-    CHECK(bench.account.bad_checksum == (validate ? 1 : 0));
+    CHECK(bench.account[Counter::kBadChecksum] == (validate ? 1 : 0));
     CHECK(bench.http.size() == (validate ? 0 : 1));
-    CHECK(bench.account.not_stored == 4);
+    CHECK(bench.account[Counter::kNotStored] == 4);
   }
 }
 
@@ -228,7 +228,7 @@ TEST_CASE("time that steps back is counted, and order stays arrival order") {
   RecordOutlet outlet(false, false);
   Pipeline pipeline({}, filter, nullptr, nullptr, outlet);
   pipeline.process(burst);
-  CHECK(pipeline.account().time_stepped_back == 2);
+  CHECK(pipeline.account()[Counter::kTimeSteppedBack] == 2);
 }
 
 TEST_CASE("a flood of new connections costs bounded memory and is counted") {
@@ -237,7 +237,7 @@ TEST_CASE("a flood of new connections costs bounded memory and is counted") {
   Bench bench({}, options);
   for (uint16_t port = 1; port <= 5000; ++port) bench.feed(tcp(kClient, port, kServer, 80, {1, 0, kTcpSyn, ""}));
   bench.finish();
-  CHECK(bench.account.flows_created == 5000);
-  CHECK(bench.account.flows_evicted == 4000);
+  CHECK(bench.account[Counter::kFlowsCreated] == 5000);
+  CHECK(bench.account[Counter::kFlowsEvicted] == 4000);
   CHECK(bench.flows.size() == 5000);
 }

@@ -15,10 +15,10 @@ bool says(const WorkerAccount& account, bool has_ingress, const char* words) {
 
 WorkerAccount healthy() {
   WorkerAccount a;
-  a.received = 1000;
-  a.received_bytes = 1'000'000;
-  a.to_ingress = 400;
-  a.from_ingress = 600;
+  a[Counter::kReceived] = 1000;
+  a[Counter::kReceivedBytes] = 1'000'000;
+  a[Counter::kToIngress] = 400;
+  a[Counter::kFromIngress] = 600;
   return a;
 }
 
@@ -32,24 +32,24 @@ TEST_CASE("a healthy mirror has nothing to complain about") {
 TEST_CASE("each blind spot is named") {
   CHECK(says(WorkerAccount(), true, "no packet at all"));
   WorkerAccount a = healthy();
-  a.to_ingress = a.from_ingress = 0;
+  a[Counter::kToIngress] = a[Counter::kFromIngress] = 0;
   CHECK(says(a, true, "no packet to or from the ingress address"));
   CHECK_FALSE(says(a, false, "ingress"));
-  a.from_ingress = 10;
+  a[Counter::kFromIngress] = 10;
   CHECK(says(a, true, "only packets from the ingress address"));
-  a.to_ingress = 10;
-  a.from_ingress = 0;
+  a[Counter::kToIngress] = 10;
+  a[Counter::kFromIngress] = 0;
   CHECK(says(a, true, "only packets to the ingress address"));
   a = healthy();
-  a.super_frames = 1;
+  a[Counter::kSuperFrames] = 1;
   CHECK(says(a, true, "1 frames are longer than the wire allows"));
   a = healthy();
-  a.encrypted_bytes = 500'000;
+  a[Counter::kEncryptedBytes] = 500'000;
   CHECK(says(a, true, "50 % of the bytes are encrypted"));
   a = healthy();
-  a.bad_checksum = 300;
+  a[Counter::kBadChecksum] = 300;
   CHECK(says(a, true, "30 % of the packets carry wrong checksums"));
   a = healthy();
-  a.acknowledged_unseen_bytes = 77;
+  a[Counter::kTcpAcknowledgedUnseen] = 77;
   CHECK(says(a, true, "77 bytes of TCP were acknowledged"));
 }

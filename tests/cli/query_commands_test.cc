@@ -101,10 +101,10 @@ class RecordedStore {
     batch.append(alert);
     AccountRecord account;
     account.timestamp_ns = packets_.back().timestamp_ns + 1;
-    account.worker_account.received = account.worker_account.stored = packets_.size();
-    account.port_account.received = packets_.size();
-    account.port_account.missed = 5;
-    account.port_account.offered = packets_.size() + 5;
+    account.worker_account[Counter::kReceived] = account.worker_account[Counter::kStored] = packets_.size();
+    account.port_account[PortCounter::kReceived] = packets_.size();
+    account.port_account[PortCounter::kMissed] = 5;
+    account.port_account[PortCounter::kOffered] = packets_.size() + 5;
     batch.append(account);
   }
 

@@ -137,11 +137,11 @@ TEST_CASE("EVE ICMP has type and code where others have ports") {
 
 TEST_CASE("EVE stats holds the balance") {
   AccountRecord record;
-  record.worker_account.received = 10;
-  record.worker_account.stored = 7;
-  record.worker_account.dropped[1] = 3;
-  record.port_account.offered = 12;
-  record.port_account.missed = 2;
+  record.worker_account[Counter::kReceived] = 10;
+  record.worker_account[Counter::kStored] = 7;
+  record.worker_account[Counter::kDroppedStoreQueueFull] = 3;
+  record.port_account[PortCounter::kOffered] = 12;
+  record.port_account[PortCounter::kMissed] = 2;
   const EveEvent event(record);
   CHECK(event.number("/stats/capture/kernel_drops") == 2);
   CHECK(event.number("/stats/account/dropped/store_queue_full") == 3);

@@ -135,8 +135,9 @@ void print(const Source& source, bool ordered) {
   std::printf(
       "{\"offered\":%lu,\"missed\":%lu,\"received\":%lu,\"received_bytes\":%lu,\"errors\":%lu,\"balances\":%s,"
       "\"ordinals_in_order\":%s,\"queues\":%u}\n",
-      account.offered, account.missed, account.received, account.received_bytes, account.errors,
-      account.balances() ? "true" : "false", ordered ? "true" : "false", source.queue_count());
+      account[PortCounter::kOffered], account[PortCounter::kMissed], account[PortCounter::kReceived],
+      account[PortCounter::kReceivedBytes], account[PortCounter::kErrors], account.balances() ? "true" : "false",
+      ordered ? "true" : "false", source.queue_count());
 }
 
 // What is polled from a source until its end.

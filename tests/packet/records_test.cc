@@ -32,8 +32,8 @@ RecordBatch some_batch() {
   alert.has_transaction = true;
   batch.append(alert);
   AccountRecord account;
-  account.worker_account.received = 12;
-  account.port_account.missed = 3;
+  account.worker_account[Counter::kReceived] = 12;
+  account.port_account[PortCounter::kMissed] = 3;
   batch.append(account);
   batch.append(EventRecord{5, "overload.uncompressed", "worker 1"});
   return batch;
@@ -61,8 +61,8 @@ TEST_CASE("records read back as they were written") {
       CHECK(alert->sid == 2100498);
       CHECK(alert->signature == "a rule");
     } else if (const auto* account = std::get_if<AccountRecord>(&record)) {
-      CHECK(account->worker_account.received == 12);
-      CHECK(account->port_account.missed == 3);
+      CHECK(account->worker_account[Counter::kReceived] == 12);
+      CHECK(account->port_account[PortCounter::kMissed] == 3);
     } else {
       CHECK(std::get<EventRecord>(record).detail == "worker 1");
     }

@@ -175,8 +175,8 @@ TEST_CASE("A pcap file's packets, in both byte orders and precisions", "[source]
       CHECK(outcome.records[0].timestamp_ns == 1'700'000'000'000'000'000 + (nanoseconds ? 999'999 : 999'999'000));
       CHECK(outcome.records[1].timestamp_ns == 4'000'000'000'000'000'000 + (nanoseconds ? 1 : 1000));
       CHECK(outcome.records[1].ordinal == 1);
-      CHECK(outcome.account.received == 2);
-      CHECK(outcome.account.received_bytes == 60);
+      CHECK(outcome.account[PortCounter::kReceived] == 2);
+      CHECK(outcome.account[PortCounter::kReceivedBytes] == 60);
       CHECK(outcome.account.balances());
       CHECK(outcome.interfaces.at(0).name == path);
     }

@@ -59,12 +59,12 @@ void store_account(MemoryStore& store, int64_t time, uint64_t received, uint64_t
   AccountRecord record;
   record.timestamp_ns = time;
   record.run_started_ns = run_started_ns;
-  record.worker_account.received = received;
-  record.worker_account.dropped[1] = dropped;
-  record.worker_account.stored = received - dropped;
-  record.port_account.missed = missed;
-  record.port_account.received = received;
-  record.port_account.offered = received + missed;
+  record.worker_account[Counter::kReceived] = received;
+  record.worker_account[Counter::kDroppedStoreQueueFull] = dropped;
+  record.worker_account[Counter::kStored] = received - dropped;
+  record.port_account[PortCounter::kMissed] = missed;
+  record.port_account[PortCounter::kReceived] = received;
+  record.port_account[PortCounter::kOffered] = received + missed;
   store.records_batch.append(record);
 }
 
@@ -199,7 +199,7 @@ TEST_CASE("the statement says how complete the extract is") {
     store_account(store, start + 5 * kSecond / 2, 1300, 9, 5);
     const ExtractStatement statement = extract_to(store, "", path, {start, end});
     CHECK(std::string(statement.completeness()) == "complete");
-    CHECK(statement.account.worker().received == 1000);
+    CHECK(statement.account.worker()[Counter::kReceived] == 1000);
   }
   SECTION("what was lost in these seconds") {
     store_account(store, start - kSecond / 2, 200, 7);
@@ -229,8 +229,8 @@ TEST_CASE("the statement says how complete the extract is") {
     store_account(store, start + kSecond / 2, 50, 2, 0, 1);
     store_account(store, start + 3 * kSecond / 2, 60, 2, 0, 1);
     const ExtractStatement statement = extract_to(store, "", path, {start, end});
-    CHECK(statement.account.port().missed == 3);
-    CHECK(statement.account.worker().received == 160);
+    CHECK(statement.account.port()[PortCounter::kMissed] == 3);
+    CHECK(statement.account.worker()[Counter::kReceived] == 160);
   }
   SECTION("a range that the store does not reach") {
     store_account(store, end, 1000, 0);
@@ -270,5 +270,5 @@ TEST_CASE("runs over the same time are told apart, though neither's totals fall 
   AccountSpan span(TimeRange{begin + kSecond, begin + 3 * kSecond});
   REQUIRE(store.records({}, [&](const Record& record) { return span.add(std::get<AccountRecord>(record)), true; }));
   CHECK(span.runs() == 2);
-  CHECK(span.worker().received == 200 + 20);
+  CHECK(span.worker()[Counter::kReceived] == 200 + 20);
 }
