@@ -1,4 +1,4 @@
-// gatetape stats: where every packet went, what the store holds, and what could not be seen.
+// gatetape stats shows what the store holds, where every packet went, and what the sensor could not see.
 #include <time.h>
 
 #include "capture/visibility.h"
@@ -18,7 +18,7 @@ namespace {
 struct StoreState {
   StoreSummary summary;
   AccountSpan account;
-  std::vector<std::string> blind_spots;  // of the last run
+  std::vector<std::string> blind_spots;  // from the last run's account
 };
 
 Result<StoreState> read_state(const std::vector<std::string>& store) {
@@ -52,7 +52,7 @@ void line(std::string& out, int indent, const char* name, uint64_t value, const 
   out += fmt::format("{:{}}{:<{}}{:>16}{}\n", "", indent, name, 28 - indent, value, note);
 }
 
-// The balance as a sum that can be checked by eye.
+// Appends the balance as a sum that can be checked by eye.
 void append_account_text(std::string& out, const PortAccount& port, const WorkerAccount& worker) {
   line(out, 2, "offered", port[PortCounter::kOffered], port.balances() ? "" : "   DOES NOT BALANCE");
   line(out, 4, "missed by the driver", port[PortCounter::kMissed]);
@@ -107,7 +107,7 @@ std::string text_of(const StoreState& state) {
   if (state.account.runs() > 1) {
     const WorkerAccount worker = state.account.worker();
     const PortAccount port = state.account.port();
-    out += fmt::format("\nAll {} runs that the store remembers\n", state.account.runs());
+    out += fmt::format("\nAll runs in this store ({})\n", state.account.runs());
     line(out, 2, "offered", port[PortCounter::kOffered]);
     line(out, 2, "missed by the driver", port[PortCounter::kMissed]);
     line(out, 2, "received by workers", worker[Counter::kReceived]);
@@ -164,7 +164,7 @@ std::string json_of(const StoreState& state) {
   return out + "\n";
 }
 
-// A second, or until a signal.
+// Waits for a second or until a signal.
 void wait_a_second() {
   const timespec second{1, 0};
   nanosleep(&second, nullptr);
@@ -184,8 +184,8 @@ int command_stats(int argc, char** argv) {
                    "  gatetape stats --store /var/lib/gatetape --watch\n"});
   line.options().add_options()("store", po::value(&store)->value_name("DIR[,DIR...]")->required()->composing(),
                                "directories of the store");
-  line.options().add_options()("json", "one JSON object (with --watch: one a second)");
-  line.options().add_options()("watch", "again each second, until Ctrl-C");
+  line.options().add_options()("json", "print one JSON object (with --watch: one per second)");
+  line.options().add_options()("watch", "print again each second until Ctrl-C");
   if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
 
   catch_interrupts();
