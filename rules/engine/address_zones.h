@@ -1,6 +1,6 @@
-// Addresses told apart as far as rules care: a zone is a set of addresses that are inside and outside of the same of
-// the address groups that most rules use ($HOME_NET and what is outside of it, as a rule). Rules are grouped by the
-// zones of source and destination, so that traffic is not searched for what its addresses rule out anyway.
+// Zones divide addresses as far as rules care. Two addresses are in the same zone when each of the address groups that
+// most rules use ($HOME_NET and its complement, as a rule) contains both or neither. Rules are grouped by the zones of
+// source and destination, so that traffic is not searched for rules that its addresses exclude.
 //
 // Immutable once built; any thread.
 #pragma once
@@ -27,7 +27,7 @@ class AddressZones {
   bool meets(const AddressSet& set, size_t zone) const;
 
  private:
-  std::vector<IpAddress> starts_;  // ascending; of intervals that cover all addresses
+  std::vector<IpAddress> starts_;  // intervals that cover all addresses, ascending
   std::vector<uint8_t> zones_;     // by interval
   size_t count_ = 1;
 };

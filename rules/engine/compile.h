@@ -1,5 +1,5 @@
-// Parsed rules -> the immutable set that matchers share: which rule is looked at when, and the pre-filters that say for
-// most traffic that none has to be.
+// The immutable rule set that matchers share. It says which rule is looked at when, and its pre-filters find for most
+// traffic that no rule has to be looked at.
 #pragma once
 
 #include <array>
@@ -25,7 +25,7 @@ struct RuleList {
   bool empty() const { return prefilter == nullptr && always.empty(); }
 };
 
-// What can match in one direction of flows between addresses of two zones.
+// The rules that can match in one direction of flows between addresses of two zones.
 struct ZoneRules {
   struct PacketRules {
     const Prefilter* near = nullptr;   // literals that lie near the payload's start; only that is scanned
@@ -51,8 +51,8 @@ struct PrefilterInfo {
 
 class RuleSet {
  public:
-  // Compiles. Rules that cannot be (an expression that PCRE2's JIT refuses runs interpreted) do not occur.
-  // Databases come from the cache where it has them.
+  // Compiles all rules. An expression that PCRE2's JIT refuses runs interpreted. Databases come from the cache where it
+  // has them. Fails when Hyperscan refuses a pre-filter, or when the process has too many names of flowbits.
   static Result<std::shared_ptr<const RuleSet>> compile(ParsedRules parsed, DatabaseCache& cache);
 
   size_t size() const { return rules_.size(); }
@@ -66,7 +66,7 @@ class RuleSet {
   friend class RuleSetBuilder;
   ParsedRules parsed_;
   std::vector<CompiledRule> rules_;  // in the order in which they are looked at
-  std::deque<std::string> needles_;  // what CompiledElement::needle points into, where it is not the rule's text
+  std::deque<std::string> needles_;  // CompiledElement::needle points into them, where it is not the rule's text
   AddressZones zones_;
   std::array<std::array<std::array<ZoneRules, 2>, AddressZones::kZonesMax>, AddressZones::kZonesMax> zone_rules_;
   std::vector<std::unique_ptr<const Prefilter>> prefilters_;

@@ -152,8 +152,8 @@ bool applies_to(const Rule& rule, PacketKind kind) {
   return false;
 }
 
-// Suricata's rule: payload keywords look at the stream, unless something in the rule is about a packet; what depends on
-// positions, or on the stream's size, looks at both.
+// As Suricata has it, payload keywords look at the stream, unless something in the rule is about a packet. A rule that
+// depends on positions, or on the stream's size, looks at both.
 uint8_t tcp_moments(const Rule& rule) {
   if (rule.protocol == RuleProtocol::kTcpPacket) return kOnPacket;
   if (rule.protocol == RuleProtocol::kTcpStream) return kOnStream;

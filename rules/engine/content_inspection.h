@@ -3,8 +3,8 @@
 // of the previous match; when a relative element fails, the search returns to the next occurrence of what it is
 // relative to.
 //
-// Bounded: kInspectionStepsMax element visits per group and buffer, and PCRE2's own match limits; a walk that passes
-// them does not match and is counted. One inspector per thread.
+// A walk is bounded by kInspectionStepsMax visits of elements per group and buffer, and by PCRE2's own match limits. A
+// walk that exceeds a limit does not match and is counted. One inspector per thread.
 #pragma once
 
 #include <array>

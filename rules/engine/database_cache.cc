@@ -72,7 +72,7 @@ bool is_ours_alone(const struct stat& about) {
   return about.st_uid == geteuid() && (about.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-// What is there, up to the size that the file had when it was opened; nothing when it cannot be read or trusted.
+// The file's bytes, up to the size that it had when it was opened; nothing when it cannot be read or trusted.
 std::vector<uint8_t> read_all(int descriptor) {
   struct stat about;
   if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode) || !is_ours_alone(about)) return {};
@@ -102,7 +102,7 @@ std::string name_of(const DatabaseCache::Key& key) {
   return name + std::string(kSuffix);
 }
 
-// Only what has one of our names is ours to remove: KEY.hsdb, or KEY.hsdb.NUMBER.part
+// Only files with one of our names may be removed: KEY.hsdb, or KEY.hsdb.NUMBER.part
 enum class Kind { kOther, kDatabase, kPart };
 Kind kind_of(std::string_view name) {
   constexpr size_t kKeyDigits = 2 * sizeof(DatabaseCache::Key);

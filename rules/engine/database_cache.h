@@ -2,9 +2,10 @@
 // again. One file per database, named after what it was compiled from: a change to one rule costs the few databases
 // that the rule is in.
 //
-// A database is a program that Hyperscan runs unchecked. Directory and files must therefore belong to the user and be
-// nobody else's to write; the directory is opened once, and what is in it through that alone. The SHA-256 of key and
-// content in each file finds damage. Anything else is ignored and compiled anew.
+// A database is a program that Hyperscan runs unchecked. Directory and files must therefore belong to the user, and
+// nobody else may be able to write them. The directory is opened once, and its files only through that descriptor. Each
+// file holds the SHA-256 of its key and content, which finds damage. A file that is not sound is ignored, and its
+// database is compiled anew.
 #pragma once
 
 #include <array>

@@ -8,7 +8,7 @@
 namespace gatetape {
 namespace {
 
-// What is in almost every message; such a literal filters nothing.
+// Literals that are in almost every message filter nothing.
 constexpr std::string_view kCommonLiterals[] = {"get",
                                                 "post",
                                                 "200",
@@ -37,8 +37,8 @@ constexpr std::string_view kCommonLiterals[] = {"get",
                                                 "0",
                                                 "application/octet-stream"};
 
-// The transforms after which what the pre-filter scans (the buffer as it is, or with a dot before it) still holds the
-// literal, at least without regard to case.
+// Whether the pre-filter, which scans the buffer as it is or with a dot before it, still finds the literals of a group
+// with transforms, at least without regard to case.
 bool scannable(const InspectionGroup& group) {
   return std::all_of(group.transforms.begin(), group.transforms.end(), [&](Transform t) {
     return t == Transform::kToLowercase || (t == Transform::kDotPrefix && buffer_info(group.buffer).dotted);
@@ -65,7 +65,7 @@ double rarity(std::string_view literal, bool caseless) {
   return caseless ? sum * 0.95 : sum;
 }
 
-// Of a long literal, the part to scan for.
+// The part of a long literal to scan for.
 std::string_view best_part(std::string_view literal, bool caseless) {
   if (literal.size() <= kFastPatternBytesMax) return literal;
   size_t best = 0;

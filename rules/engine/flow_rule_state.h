@@ -1,9 +1,11 @@
-// What matching remembers of a flow: flowbits, the last bytes of each direction's stream, and of each open HTTP
-// transaction which rules still wait and the part of the body that is inspected.
+// The memory that matching keeps of a flow: flowbits, the last bytes of each direction's stream, and for each open
+// transaction the rules that still wait and the part of the body that is inspected.
 //
-// Everything comes from a FlowStatePool, one per matcher, that recycles it and bounds it: windows and body bytes have
-// budgets, and when one is used up the longest unused window is taken away (matches then do not span what it held), and
-// a body is inspected with what is there.
+// Everything comes from a FlowStatePool, which recycles it and bounds it. A matcher has one pool. Windows and body
+// bytes have budgets: when all windows are used, the one that was unused for the longest is taken away, and matches do
+// not span the bytes that it held; when the bytes are used up, a body is inspected as far as it is there.
+//
+// Flowbits mean the same in every rule set. Rules that wait are indices into one rule set.
 #pragma once
 
 #include <array>
@@ -20,15 +22,15 @@ namespace gatetape {
 class FlowStatePool;
 class FlowRuleState;
 
-inline constexpr size_t kStreamRetainedBytes = 2560;       // what a match on the stream can look back, at least
+inline constexpr size_t kStreamRetainedBytes = 2560;       // a match on a stream can look back so far, at least
 inline constexpr size_t kStreamWindowBytes = 8192 + 1536;  // and one more packet of usual size
 inline constexpr size_t kStreamWindowsMax = 8192;
-inline constexpr uint64_t kStreamBytesInspected = 1u << 20;  // of each direction, as Suricata's default has it
+inline constexpr uint64_t kStreamBytesInspected = 1u << 20;  // in each direction, as Suricata's default has it
 inline constexpr size_t kPendingStreamRulesMax = 32;
-inline constexpr size_t kPendingRulesMax = 512;            // of one side of a transaction
+inline constexpr size_t kPendingRulesMax = 512;            // for one side of a transaction
 inline constexpr size_t kTransactionsMax = 64;             // open at a time in a flow, with state here
 inline constexpr size_t kFlowbitsMax = 64;                 // set at a time in a flow
-inline constexpr size_t kBodyBytesInspected = 100u << 10;  // of each body, as Suricata's default has it
+inline constexpr size_t kBodyBytesInspected = 100u << 10;  // from each body, as Suricata's default has it
 inline constexpr size_t kBodyBytesBudget = 128u << 20;
 inline constexpr size_t kBodyBytesIdle = 16u << 20;  // kept allocated for the next bodies
 

@@ -36,7 +36,7 @@ void Matcher::Impl::look_at_everything() {
   head_candidates.clear();
 }
 
-// The flow is not looked at any more, from here on.
+// Nothing more of the flow is looked at.
 void Matcher::Impl::pass_flow() {
   state().passed = true;
   current.inspected = current.packet_waits = false;
@@ -68,8 +68,8 @@ void Matcher::Impl::matched(uint32_t rule, const Scene& scene, const HttpTransac
   found.push_back({rule, static_cast<uint32_t>(found.size()), transaction, scene.direction});
 }
 
-// As Suricata's PacketAlertFinalize does: in rule order, a rule's later transactions first; thresholds count what is
-// left when a pass rule has removed what it removes.
+// The packet's alerts as Suricata's PacketAlertFinalize tells them: in rule order, of one rule the later transactions
+// first. Thresholds count only what no pass rule removed.
 void Matcher::Impl::report() {
   hits.clear();
   if (current.passed) found.clear();
@@ -165,7 +165,7 @@ void Matcher::transaction_message_end(const HttpTransaction& transaction, Direct
 std::span<const RuleHit> Matcher::transaction_end(FlowStatePointer& flow, const HttpTransaction& transaction) {
   impl_->hits.clear();
   if (impl_->current.packet != nullptr && impl_->refers_to(transaction)) {
-    ++impl_->packets_in_parts;
+    ++impl_->early_looks;
     impl_->look_at_everything();
     impl_->report();
   }
@@ -182,7 +182,7 @@ MatcherCounters Matcher::counters() const {
   counters.flowbits_over_limit = state.flowbits_over_limit;
   counters.pending_over_limit = state.pending_over_limit;
   counters.alerts_over_limit = impl_->alerts_over_limit;
-  counters.packets_looked_at_in_parts = impl_->packets_in_parts;
+  counters.early_looks = impl_->early_looks;
   counters.inspections_cut = impl_->inspector.limits_hit();
   counters.thresholds_forgotten = impl_->thresholds.evicted();
   counters.body_verdicts_found = impl_->verdicts.found();

@@ -10,8 +10,8 @@
 // Rule order is: pass, drop, reject, alert; within an action rules that set flowbits, then those that set and ask, then
 // those that ask, then the others; then by priority, the lowest number first, and by sid.
 //
-// A Matcher is used by one thread. The RuleSet is immutable and shared. What matching remembers of a flow lies in a
-// FlowRuleState, which the flow owns.
+// A Matcher is used by one thread. The RuleSet is immutable and shared. Memory of a flow lies in a FlowRuleState, which
+// the flow owns.
 #pragma once
 
 #include <cstdint>
@@ -35,31 +35,32 @@ struct Rule;    // rules/language/rule.h
 struct RuleHit {
   const Rule* rule = nullptr;
   const HttpTransaction* transaction = nullptr;
-  Direction direction = Direction::kToServer;  // of the bytes that matched
+  Direction direction = Direction::kToServer;  // in which the bytes went that matched
 };
 
-// What the matcher must know of a packet's flow. The pipeline keeps it up to date between begin_packet and end_packet.
+// The facts about a packet's flow that rules ask for. The pipeline keeps them up to date between begin_packet and
+// end_packet.
 struct FlowFacts {
   uint64_t flow_id = 0;
   bool has_flow = false;
   bool established = false;                    // TCP: handshake complete (or midstream accepted); UDP: both sides seen
-  Direction direction = Direction::kToServer;  // of the packet
+  Direction direction = Direction::kToServer;  // in which the packet goes
   AppProtocol app_protocol = AppProtocol::kUnknown;
   uint64_t stream_bytes[2] = {0, 0};  // by Direction: reassembled so far
 };
 
-// What a matcher has counted since it was made. Each field is a total.
+// Counts since the matcher was made.
 struct MatcherCounters {
-  uint64_t windows_taken_away = 0;          // streams whose last bytes were forgotten: too many streams at once
-  uint64_t bodies_over_budget = 0;          // bodies inspected only as far as memory allowed
-  uint64_t transactions_over_limit = 0;     // transactions inspected without their bodies: too many open in their flow
-  uint64_t flowbits_over_limit = 0;         // flowbits not set: too many set in their flow
-  uint64_t pending_over_limit = 0;          // rules that could not wait for the rest of a stream or body
-  uint64_t alerts_over_limit = 0;           // alerts not reported: too many for one packet
-  uint64_t packets_looked_at_in_parts = 0;  // packets that brought more than is held for one look
-  uint64_t inspections_cut = 0;             // buffers on which a rule took too many steps; it then does not match
-  uint64_t thresholds_forgotten = 0;        // counts of thresholds that had to make room for others
-  uint64_t body_verdicts_found = 0;         // bodies that were not scanned, since the same body was scanned before
+  uint64_t windows_taken_away = 0;       // streams whose last bytes were forgotten: too many streams at once
+  uint64_t bodies_over_budget = 0;       // bodies inspected only as far as memory allowed
+  uint64_t transactions_over_limit = 0;  // transactions inspected without their bodies: too many open in their flow
+  uint64_t flowbits_over_limit = 0;      // flowbits not set: too many set in their flow
+  uint64_t pending_over_limit = 0;       // rules that could not wait for the rest of a stream or body
+  uint64_t alerts_over_limit = 0;        // alerts not reported: too many for one packet
+  uint64_t early_looks = 0;              // looks before their packet's end: it brought more than is held
+  uint64_t inspections_cut = 0;          // buffers on which a rule took too many steps; it then does not match
+  uint64_t thresholds_forgotten = 0;     // counts of thresholds that had to make room for others
+  uint64_t body_verdicts_found = 0;      // bodies that were not scanned, since the same body was scanned before
 };
 
 class Matcher {
@@ -85,7 +86,7 @@ class Matcher {
   // the next call.
   std::span<const RuleHit> end_packet();
 
-  // --- Between begin_packet and end_packet: what the packet brought. ---
+  // --- Between begin_packet and end_packet: the pipeline hands over what the packet brought. ---
 
   // Reassembled bytes of one direction, in order, each byte once. `offset` counts from the stream's first byte; a jump
   // is a gap. The bytes are copied, so they may die when the call returns.

@@ -1,4 +1,4 @@
-// What the parts of the matcher share. matcher.cc has the order of a packet's looks and its alerts, matcher_packet.cc
+// The parts of the matcher share this. matcher.cc has the order of a packet's looks and its alerts, matcher_packet.cc
 // the rules for packets and streams, matcher_stream.cc the windows on streams, matcher_transaction.cc transactions.
 #pragma once
 
@@ -39,7 +39,7 @@ struct Matcher::Impl {
     bool waits = false;  // there are some that were not looked at yet
     uint32_t begin = 0;  // where they begin in the stream's window
   };
-  // What the packet brought to one side of a transaction.
+  // The part of one side of a transaction that the packet brought.
   struct TransactionLook {
     const HttpTransaction* transaction = nullptr;
     Direction direction = Direction::kToServer;
@@ -124,20 +124,20 @@ struct Matcher::Impl {
   Current current;
   StreamLook stream_looks[2];  // by Direction
   std::vector<TransactionLook> transaction_looks;
-  std::vector<uint32_t> head_candidates;  // of all transaction looks, one after the other
+  std::vector<uint32_t> head_candidates;  // for all transaction looks, one after the other
   std::vector<Found> found;
   std::vector<Reported> reported;
-  uint64_t reported_ordinal = 0;  // of the packet that `reported` is about
+  uint64_t reported_ordinal = 0;  // the packet that `reported` is about
   std::vector<RuleHit> hits;
 
-  std::vector<uint32_t> candidates;  // of the look at hand
+  std::vector<uint32_t> candidates;  // for the look at hand
   std::vector<StreamCandidate> stream_candidates;
   std::vector<uint32_t> literals;
   std::vector<uint64_t> marks;  // by rule: the last list that has it as a candidate
   uint64_t list_number = 0;
 
   uint64_t alerts_over_limit = 0;
-  uint64_t packets_in_parts = 0;
+  uint64_t early_looks = 0;
 };
 
 }  // namespace gatetape

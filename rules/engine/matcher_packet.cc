@@ -83,7 +83,7 @@ void Matcher::Impl::look_at_stream(const StreamCandidate& candidate, const Scene
   const StreamWindow& window = *side.window;
   if (compiled.positional && window.base != 0) return;
   if (!conditions_hold(compiled, scene)) return;
-  // A rule without literal would find the same again in what was seen before: it looks at what is new.
+  // A rule without literal looks at new bytes alone. In those that were seen before it would find the same again.
   const bool always = candidate.literal_end == 0;
   const size_t begin = always ? stream_looks[candidate.side].begin : 0;
   if (payload_holds(compiled, window.view().subspan(begin))) {

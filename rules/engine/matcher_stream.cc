@@ -43,7 +43,7 @@ void Matcher::Impl::stream(Direction direction, std::span<const uint8_t> bytes, 
   StreamWindow& window = pool.window_of(state(), side_index);
   const auto look_now = [&] {
     if (!waiting.waits) return;
-    ++packets_in_parts;
+    ++early_looks;
     look_at_packet_and_streams();
   };
   if (window.end() != offset) {

@@ -11,7 +11,7 @@ Matcher::Impl::TransactionLook& Matcher::Impl::look_for(const HttpTransaction& t
     if (look->transaction == &transaction && look->direction == direction) return *look;
   }
   if (transaction_looks.size() == kTransactionLooksMax) {
-    ++packets_in_parts;
+    ++early_looks;
     look_at_everything();
   }
   TransactionLook& look = transaction_looks.emplace_back();
@@ -20,7 +20,7 @@ Matcher::Impl::TransactionLook& Matcher::Impl::look_for(const HttpTransaction& t
   return look;
 }
 
-// What is kept of this side of the transaction; null if nothing is.
+// The state that is kept of this side of the transaction; null if none is.
 TransactionSide* Matcher::Impl::kept_side(const HttpTransaction& transaction, Direction direction) const {
   if (!current.inspected || *current.flow == nullptr) return nullptr;
   TransactionState* const open = (*current.flow)->find_transaction(transaction.id);

@@ -9,7 +9,7 @@ unsigned flags_of(const PrefilterLiteral& literal, Prefilter::Report report) {
   return (literal.caseless ? HS_FLAG_CASELESS : 0u) | (report == Prefilter::Report::kOnce ? HS_FLAG_SINGLEMATCH : 0u);
 }
 
-// All that compile() looks at: for each literal its flags, its length and its bytes. Ids are positions.
+// Everything that compile() depends on: for each literal its flags, its length and its bytes. Ids are positions.
 DatabaseCache::Key key_of(const std::vector<PrefilterLiteral>& literals, Prefilter::Report report) {
   std::vector<uint8_t> compiled_from;
   for (const PrefilterLiteral& literal : literals) {

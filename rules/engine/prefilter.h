@@ -23,12 +23,12 @@ struct PrefilterLiteral {
 
 class Prefilter {
  public:
-  // kOnce: a literal is reported at its first occurrence only. kEvery: at each one, with where it ends; for a stream,
-  // where the occurrence that counts may be a later one.
+  // kOnce: a literal is reported at its first occurrence only. kEvery: at each one, with its end; for streams, in which
+  // a later occurrence may be the one that counts.
   enum class Report : uint8_t { kOnce, kEvery };
 
-  // Distinct literals, at least one. Only the first `scan_bytes_max` bytes of a buffer matter. Compiles only what the
-  // cache does not have, and keeps it there.
+  // `literals` are distinct, and at least one. Only the first `scan_bytes_max` bytes of a buffer are scanned. A
+  // database that the cache does not have is compiled and kept there.
   static Result<std::unique_ptr<const Prefilter>> build(const std::vector<PrefilterLiteral>& literals, Report report,
                                                         uint32_t scan_bytes_max, DatabaseCache& cache);
 

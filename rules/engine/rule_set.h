@@ -1,4 +1,4 @@
-// From rule files to a compiled, immutable rule set, and what became of every rule on the way.
+// Loads rule files: the compiled, immutable rule set, and a report on every rule that is not in it.
 #pragma once
 
 #include <memory>

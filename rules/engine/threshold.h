@@ -1,11 +1,11 @@
-// How often rules have fired, for `threshold` and `detection_filter`: one count per rule and tracked address (or rule,
-// or flow).
+// Counts how often rules have fired, for `threshold` and `detection_filter`: one count per rule and tracked address (or
+// rule, or flow).
 //
-// What is counted here spans flows, and so must have one owner for the whole sensor, or each worker would count its own
-// share. Today each matcher owns one table, which is exact with one worker; the interface is a question with all of its
-// facts in one value, so that it can become a message to the worker that owns the tracked address.
+// Counts span flows. To be exact they need one owner for the whole sensor; with a table in each matcher they are exact
+// only when there is one worker. A question holds all of its facts in one value, so that it can become a message to the
+// worker that owns the tracked address.
 //
-// Bounded: kEntriesMax counts; a new one takes the place of the one in its bucket that was used longest ago.
+// There are at most kEntriesMax counts. A new one takes the place of the one in its bucket that was used longest ago.
 #pragma once
 
 #include <cstdint>

@@ -168,7 +168,7 @@ TEST_CASE("a transaction that ends within its packet is looked at in time, behin
   talk.begin(kHead);
   talk.add_message(exchange, kRequest);
   CHECK(talk.transaction_end(exchange) == Sids{2, 3});
-  CHECK(talk.matcher.counters().packets_looked_at_in_parts == 1);
+  CHECK(talk.matcher.counters().early_looks == 1);
   CHECK(talk.end().empty());
 }
 
@@ -184,7 +184,7 @@ TEST_CASE("a packet that brings more than is held is looked at in parts, and not
   talk.begin(bytes);
   talk.add_stream(bytes);
   CHECK(talk.end() == Sids{4, 1, 2});
-  CHECK(talk.matcher.counters().packets_looked_at_in_parts > 0);
+  CHECK(talk.matcher.counters().early_looks > 0);
 
   std::vector<Exchange> many;
   for (uint64_t id = 0; id < 500; ++id) many.push_back(get(id));
