@@ -37,7 +37,7 @@ Pipeline::Inspection::Inspection(Pipeline& pipeline, const Packet& packet, const
   if (flow != nullptr) {
     facts_.has_flow = true;
     facts_.flow_id = flow->flow_id;
-    facts_.app_protocol = flow->state.protocol.protocol();
+    facts_.app_protocol = flow->state.application.protocol();
     refresh();
   }
   if (pipeline_.matcher_ == nullptr) return;
@@ -54,111 +54,76 @@ void Pipeline::Inspection::end() {
 void Pipeline::Inspection::on_stream_bytes(Direction direction, std::span<const uint8_t> bytes, uint64_t offset) {
   PipelineFlow& state = flow_->state;
   refresh();
-  const bool decided_before = state.protocol.decided();
-  if (!decided_before && state.tcp.midstream()) {
-    state.protocol.set_midstream();
-    state.http.set_midstream();
-  }
-  const bool decided = state.protocol.look(direction, bytes);
-  facts_.app_protocol = state.protocol.protocol();
+  if (state.tcp.midstream() && !state.application.decided()) state.application.set_midstream();
+  facts_.app_protocol = pipeline_.protocols_.recognise(state.application, direction, bytes);
   if (is_encrypted(facts_.app_protocol)) pipeline_.account_[Counter::kEncryptedBytes] += bytes.size();
-  if (pipeline_.matcher_ != nullptr) {
-    pipeline_.matcher_->stream(direction, bytes, offset);
-  }
-  if (facts_.app_protocol != AppProtocol::kHttp1) return;
-  if (decided && !decided_before) parse_held();
-  pipeline_.http_.consume(state.http, direction, bytes, packet_, *this);
-}
-
-// The first bytes of either side that came in pieces too small to tell the protocol.
-void Pipeline::Inspection::parse_held() {
-  PipelineFlow& state = flow_->state;
-  for (const Direction direction : {Direction::kToServer, Direction::kToClient}) {
-    const std::span<const uint8_t> held = state.protocol.held(direction);
-    if (!held.empty()) pipeline_.http_.consume(state.http, direction, held, packet_, *this);
-  }
+  if (pipeline_.matcher_ != nullptr) pipeline_.matcher_->stream(direction, bytes, offset);
+  pipeline_.protocols_.consume(state.application, direction, bytes, packet_, *this);
+  facts_.app_protocol = state.application.protocol();
 }
 
 void Pipeline::Inspection::on_stream_gap(Direction direction, uint64_t length) {
-  PipelineFlow& state = flow_->state;
-  if (!state.protocol.decided()) state.protocol.set_midstream();
-  if (state.protocol.protocol() == AppProtocol::kHttp1) {
-    pipeline_.http_.gap(state.http, direction, length, packet_, *this);
-  }
+  pipeline_.protocols_.gap(flow_->state.application, direction, length, packet_, *this);
 }
 
 void Pipeline::Inspection::on_stream_end(Direction direction) {
-  if (flow_->state.protocol.protocol() == AppProtocol::kHttp1) {
-    pipeline_.http_.end_stream(flow_->state.http, direction, *this);
-  }
+  pipeline_.protocols_.end(flow_->state.application, direction, *this);
+}
+
+void Pipeline::Inspection::datagram() {
+  Protocols::Layer& application = flow_->state.application;
+  pipeline_.protocols_.datagram(application, facts_.direction, decoded_.payload(packet_), packet_, *this);
+  facts_.app_protocol = application.protocol();
 }
 
 void Pipeline::Inspection::finish_flow() {
-  pipeline_.tcp_.finish(flow_->state.tcp, *this);
-  pipeline_.http_.finish(flow_->state.http, *this);
+  if (flow_->key.protocol == kProtocolTcp) pipeline_.tcp_.finish(flow_->state.tcp, *this);
+  pipeline_.protocols_.finish(flow_->state.application, *this);
 }
 
-void Pipeline::Inspection::on_http_head(HttpTransaction& transaction, Direction direction) {
-  if (pipeline_.matcher_ == nullptr) return;
-  pipeline_.matcher_->transaction_head(transaction, direction);
-  BodyDecoders::Pointer& decoder = flow_->state.decoders[index(direction)];
-  decoder.reset();
-  if (!pipeline_.matcher_->wants_body(transaction, direction)) return;
-  decoder =
-      pipeline_.body_decoders_.lend(direction == Direction::kToServer ? transaction.request : transaction.response);
+void Pipeline::Inspection::on_transaction_head(Transaction& transaction, Direction direction) {
+  if (pipeline_.matcher_ != nullptr) pipeline_.matcher_->transaction_head(transaction, direction);
 }
 
-void Pipeline::Inspection::on_http_body(HttpTransaction& transaction, Direction direction,
-                                        std::span<const uint8_t> bytes) {
-  if (pipeline_.matcher_ == nullptr || !pipeline_.matcher_->wants_body(transaction, direction)) return;
-  const auto inspect = [&](std::span<const uint8_t> piece) {
-    pipeline_.matcher_->transaction_body(transaction, direction, piece);
-  };
-  BodyDecoder* decoder = flow_->state.decoders[index(direction)].get();
-  if (decoder == nullptr) return inspect(bytes);
-  decoder->decode(bytes, inspect);  // broken codings are in its counters
+bool Pipeline::Inspection::wants_body(const Transaction& transaction, Direction direction) const {
+  return pipeline_.matcher_ != nullptr && pipeline_.matcher_->wants_body(transaction, direction);
 }
 
-void Pipeline::Inspection::on_http_gap(HttpTransaction&, Direction direction, uint64_t) {
-  BodyDecoder* decoder = flow_->state.decoders[index(direction)].get();
-  if (decoder != nullptr) decoder->gap();
+void Pipeline::Inspection::on_transaction_body(Transaction& transaction, Direction direction,
+                                               std::span<const uint8_t> bytes) {
+  if (pipeline_.matcher_ != nullptr) pipeline_.matcher_->transaction_body(transaction, direction, bytes);
 }
 
-void Pipeline::Inspection::on_http_message_end(HttpTransaction& transaction, Direction direction) {
-  if (pipeline_.matcher_ == nullptr) return;
-  flow_->state.decoders[index(direction)].reset();
-  pipeline_.matcher_->transaction_message_end(transaction, direction);
+void Pipeline::Inspection::on_message_end(Transaction& transaction, Direction direction) {
+  if (pipeline_.matcher_ != nullptr) pipeline_.matcher_->transaction_message_end(transaction, direction);
 }
 
-// The matcher still has to look at it: it is kept until the packet ends. If a packet ends more transactions than are
-// kept, the matcher looks at those so far, and they end before the packet does.
-void Pipeline::Inspection::on_http_transaction_end(HttpTransaction& t) {
-  ++flow_->state.http_transactions;
-  ++pipeline_.account_[Counter::kHttpTransactions];
-  if (t.anomalies != 0) ++pipeline_.account_[Counter::kHttpAnomalies];
-  if (pipeline_.matcher_ == nullptr) return end_transaction(t);
+// The matcher still has to look at the transaction, so it is kept until the packet ends. If a packet ends more
+// transactions than are kept, the matcher looks at those so far, and they end before the packet does.
+void Pipeline::Inspection::on_transaction_end(Transaction& transaction) {
+  if (pipeline_.matcher_ == nullptr) return record(transaction);
   if (pipeline_.kept_count_ == pipeline_.kept_.size()) end_kept_transactions();
-  t.kept = true;
-  pipeline_.kept_[pipeline_.kept_count_++] = &t;
+  transaction.kept = true;
+  pipeline_.kept_[pipeline_.kept_count_++] = &transaction;
 }
 
 void Pipeline::Inspection::end_kept_transactions() {
   const auto kept = std::span(pipeline_.kept_).first(std::exchange(pipeline_.kept_count_, 0));
-  for (Transaction* const t : kept) {
-    report(pipeline_.matcher_->transaction_end(flow_->state.rules, *t));
-    end_transaction(*t);
-    t->release();
+  for (Transaction* const transaction : kept) {
+    report(pipeline_.matcher_->transaction_end(flow_->state.rules, *transaction));
+    record(*transaction);
+    transaction->release();
   }
 }
 
-void Pipeline::Inspection::end_transaction(Transaction& t) {
+void Pipeline::Inspection::record(const Transaction& transaction) {
   if (!pipeline_.records_.wanted()) return;
   RecordContext context;
   context.flow_id = flow_->flow_id;
   context.endpoints = client_to_server();
   context.vlan_id[0] = flow_->key.vlan_id[0];
   context.vlan_id[1] = flow_->key.vlan_id[1];
-  pipeline_.records_.append(t.record(context));
+  pipeline_.records_.append(transaction.record(context));
 }
 
 void Pipeline::Inspection::report(std::span<const RuleHit> hits) {

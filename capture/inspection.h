@@ -1,5 +1,5 @@
-// One packet's way through reassembly and matching: the sink of the reassembler and of the HTTP parser, which feeds the
-// matcher and turns what they say into records. Lives on the stack for one packet, or for the end of one flow, and ends
+// One packet's way through reassembly and matching: the sink of the reassembler and of the protocols, which feeds the
+// matcher and appends records. Lives on the stack for one packet, or for the end of one flow, and ends
 // with end(). The matcher looks at everything that the packet brought when it ends, so transactions that are over are
 // kept until then.
 #pragma once
@@ -12,14 +12,15 @@ namespace gatetape {
 
 class Pipeline::Inspection {
  public:
-  // Without a packet (kFlowEnd) `packet` and `decoded` say where and when what is delivered belongs.
+  // When a flow ends (kFlowEnd), `packet` and `decoded` only say when and where the bytes still delivered belong.
   Inspection(Pipeline& pipeline, const Packet& packet, const DecodedPacket& decoded, Flow* flow, Direction direction,
              Matcher::Occasion occasion = Matcher::Occasion::kPacket);
   Inspection(const Inspection&) = delete;
   Inspection& operator=(const Inspection&) = delete;
 
   void segment() { pipeline_.tcp_.segment(flow_->state.tcp, facts_.direction, packet_, decoded_, *this); }
-  // The flow is over: what waits in its stream is delivered, its last transactions end.
+  void datagram();
+  // The flow is over: the bytes that wait in its streams are delivered, its last transactions end.
   void finish_flow();
   // Alerts, then the records of transactions that are over. Called once, last.
   void end();
@@ -29,17 +30,16 @@ class Pipeline::Inspection {
   void on_stream_gap(Direction direction, uint64_t length);
   void on_stream_end(Direction direction);
 
-  // --- from the HTTP parser ---
-  void on_http_head(HttpTransaction& transaction, Direction direction);
-  void on_http_body(HttpTransaction& transaction, Direction direction, std::span<const uint8_t> bytes);
-  void on_http_gap(HttpTransaction& transaction, Direction direction, uint64_t length);
-  void on_http_message_end(HttpTransaction& transaction, Direction direction);
-  void on_http_transaction_end(HttpTransaction& transaction);
+  // --- from the protocols ---
+  void on_transaction_head(Transaction& transaction, Direction direction);
+  bool wants_body(const Transaction& transaction, Direction direction) const;
+  void on_transaction_body(Transaction& transaction, Direction direction, std::span<const uint8_t> bytes);
+  void on_message_end(Transaction& transaction, Direction direction);
+  void on_transaction_end(Transaction& transaction);
 
  private:
   void refresh();
-  void parse_held();
-  void end_transaction(Transaction& transaction);
+  void record(const Transaction& transaction);
   void end_kept_transactions();
   void report(std::span<const RuleHit> hits);
   void report(const RuleHit& hit);

@@ -9,7 +9,7 @@ namespace gatetape {
 namespace {
 
 constexpr uint32_t kExpirePerTick = 4096;
-// Of either side of an encrypted connection: what comes first (certificates) is the same in many.
+// The first bytes of either side of an encrypted connection: certificates, which are the same in many connections.
 constexpr uint64_t kHandshakeBytes = 8192;
 static_assert(kBurstPacketsMax <= 256, "a packet's place in its burst is a byte");
 
@@ -20,6 +20,10 @@ FlowTableOptions flow_table_options(const PipelineOptions& options) {
   table.start_ns = options.start_ns;
   table.hash_seed = static_cast<uint64_t>(options.start_ns) * 0x9e3779b97f4a7c15u;
   return table;
+}
+
+bool is_datagram(const DecodedPacket& decoded) {
+  return decoded.protocol == kProtocolUdp && decoded.has_transport && !decoded.is_fragment;
 }
 
 TcpOptions tcp_options(const PipelineOptions& options) {
@@ -37,7 +41,6 @@ Pipeline::Pipeline(const PipelineOptions& options, const PacketFilter& filter, s
       store_(store),
       records_(records),
       tcp_(tcp_options(options)),
-      http_(http_pool_),
       matcher_(rules == nullptr ? nullptr : std::make_unique<Matcher>(std::move(rules))),
       flows_(flow_table_options(options)) {}
 
@@ -97,7 +100,7 @@ void Pipeline::look_ahead(const Burst& burst, std::span<const uint8_t> next) {
   }
   for (const FlowLookup& lookup : lookups) {
     const Flow* flow = lookup.possible ? flows_.likely(lookup.hash) : nullptr;
-    if (flow != nullptr) flow->state.http.prefetch();
+    if (flow != nullptr) flow->state.application.prefetch();
   }
 }
 
@@ -175,7 +178,7 @@ bool Pipeline::inspectable(const Packet& packet, const DecodedPacket& decoded) {
   return false;
 }
 
-// Stream -> HTTP -> match; the Inspection is told what they find.
+// Stream -> protocol -> match. The Inspection is told what they find.
 void Pipeline::inspect(const Packet& packet, const DecodedPacket& decoded, Flow* flow, Direction direction) {
   Inspection inspection(*this, packet, decoded, flow, direction);
   if (decoded.protocol == kProtocolTcp && decoded.has_transport && !decoded.is_fragment) {
@@ -186,6 +189,8 @@ void Pipeline::inspect(const Packet& packet, const DecodedPacket& decoded, Flow*
     } else if (tcp.established()) {
       flows_.set_class(*flow, FlowClass::kTcpEstablished);
     }
+  } else if (Protocols::kTakesDatagrams && is_datagram(decoded)) {
+    inspection.datagram();
   }
   inspection.end();
 }
@@ -204,14 +209,14 @@ void Pipeline::keep(const Packet& packet, const DecodedPacket& decoded, const Fl
     context.flow_id = flow->flow_id;
     context.retention = flow->state.retention;
     context.encrypted =
-        is_encrypted(flow->state.protocol.protocol()) && flow->bytes[index(direction)] > kHandshakeBytes;
+        is_encrypted(flow->state.application.protocol()) && flow->bytes[index(direction)] > kHandshakeBytes;
   }
   store_->add(packet, decoded, context);
 }
 
 void Pipeline::end_flow(Flow& flow, FlowEnd end) {
   const Endpoints endpoints = endpoints_of(flow.key, flow.client_is_high);
-  // What the end of a flow still delivers happens at the time of its last packet, from the client's side.
+  // The end of a flow delivers what still waits, at the time of the last packet and from the client's side.
   Packet last;
   last.timestamp_ns = flow.last_timestamp_ns;
   last.ordinal = flow.last_ordinal;
@@ -221,7 +226,7 @@ void Pipeline::end_flow(Flow& flow, FlowEnd end) {
   decoded.destination = endpoints.destination;
   decoded.source_port = endpoints.source_port;
   decoded.destination_port = endpoints.destination_port;
-  if (flow.key.protocol == kProtocolTcp) {
+  if (flow.key.protocol == kProtocolTcp || Protocols::kTakesDatagrams) {
     Inspection inspection(*this, last, decoded, &flow, Direction::kToServer, Matcher::Occasion::kFlowEnd);
     inspection.finish_flow();
     inspection.end();
@@ -243,10 +248,9 @@ void Pipeline::end_flow(Flow& flow, FlowEnd end) {
     record.gap_bytes[i] = flow.state.tcp.stream(d).gap_bytes;
     record.tcp_flags[i] = flow.state.tcp.flags_seen(d);
   }
-  record.http_transactions = flow.state.http_transactions;
   record.alerts = flow.state.alerts;
   record.end = end;
-  record.app_protocol = flow.state.protocol.protocol();
+  protocols_.describe(flow.state.application, record);
   records_.append(record);
 }
 
@@ -274,6 +278,7 @@ WorkerAccount Pipeline::account() const {
     account[Counter::kDroppedStoreQueueFull] = counts.dropped_queue_full;
     account[Counter::kDroppedStoreFailed] = counts.dropped_failed;
   }
+  protocols_.count(account);
   const TcpCounters& tcp = tcp_.counters();
   account[Counter::kTcpAcknowledgedUnseen] = tcp.acknowledged_unseen_bytes;
   account[Counter::kTcpOutOfOrder] = tcp.out_of_order;

@@ -1,11 +1,12 @@
 // The path of a packet, on one screen: Pipeline::process() and Pipeline::packet() in pipeline.cc are all of it.
 //
-//   decode -> filter -> flow -> stream -> HTTP -> match -> store
+//   decode -> filter -> flow -> stream -> protocol -> match -> store
 //
-// One Pipeline per worker, used by that worker's thread alone: it owns the flow table, the reassembler, the HTTP parser
+// One Pipeline per worker, used by that worker's thread alone: it owns the flow table, the reassembler, the protocols
 // and the matcher, shares nothing but immutable things (filter, rule set) and hands its results to two queues: the
 // store's worker and the record outlet. Nothing here takes a lock, logs, builds a string, or allocates for in-order
-// traffic. Everything is bounded: the flow table by flows_max, streams by the reassembler's budget, HTTP by its limits.
+// traffic. Everything is bounded: the flow table by flows_max, streams by the reassembler's budget, protocols by their
+// own limits.
 #pragma once
 
 #include <array>
@@ -13,13 +14,14 @@
 #include <memory>
 #include <span>
 
-#include "capture/body_decoders.h"
 #include "capture/packet_filter.h"
 #include "capture/pipeline_flow.h"
 #include "capture/record_outlet.h"
 #include "capture/sources/source.h"
 #include "packet/account.h"
 #include "reassembly/flow_table.h"
+#include "reassembly/stack/protocols.h"
+#include "reassembly/tcp_stream.h"
 #include "rules/engine/matcher.h"
 #include "storage/write/store_writer.h"
 
@@ -98,13 +100,11 @@ class Pipeline {
   std::array<uint8_t, kBurstPacketsMax> mine_;  // places in the burst of those that are this worker's
   std::array<FlowLookup, kLookAhead> lookups_;
   TcpReassembler tcp_;
-  HttpPool http_pool_;
-  Http1Parser http_;
+  Protocols protocols_;
   std::unique_ptr<Matcher> matcher_;  // null: no rules
   // Transactions that ended within the packet at hand and that the matcher has not looked at yet.
   std::array<Transaction*, kKeptMax> kept_;
   size_t kept_count_ = 0;
-  BodyDecoders body_decoders_;
   FlowTable<PipelineFlow> flows_;  // last: its flows give back what they hold of the members above
 };
 

@@ -1,12 +1,10 @@
-// What a worker knows of a flow beyond its counters.
+// The state that a worker keeps of a flow beside what the flow table counts.
 #pragma once
 
 #include <cstdint>
 
-#include "capture/body_decoders.h"
 #include "packet/records.h"
-#include "reassembly/app_protocol.h"
-#include "reassembly/http/http1.h"
+#include "reassembly/stack/protocols.h"
 #include "reassembly/tcp_stream.h"
 #include "rules/engine/matcher.h"
 #include "storage/write/store_writer.h"
@@ -15,14 +13,11 @@ namespace gatetape {
 
 struct PipelineFlow {
   TcpConnection tcp;
-  Http1Connection http;
-  AppProtocolDetector protocol;
+  Protocols::Layer application;
   Matcher::FlowStatePointer rules;
-  BodyDecoders::Pointer decoders[2];  // by Direction, of the body being received; null: it is inspected as it comes
   RetentionClass retention = RetentionClass::kFull;
   bool answered = false;  // both sides have sent
   uint32_t alerts = 0;
-  uint64_t http_transactions = 0;
 };
 
 }  // namespace gatetape

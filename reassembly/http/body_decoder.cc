@@ -7,6 +7,8 @@
 
 #include "common/check.h"
 
+#include "reassembly/http/http_transaction.h"
+
 namespace gatetape {
 namespace {
 

@@ -12,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
-#include "reassembly/http/http_transaction.h"
-
 namespace gatetape {
+
+struct HttpHead;  // reassembly/http/http_transaction.h
 
 enum class ContentCoding : uint8_t { kIdentity, kGzip, kDeflate, kUnsupported };
 // From the Content-Encoding fields of a head; kUnsupported for codings that are not decoded and for more than one.

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include "reassembly/app_protocol.h"
 #include "reassembly/http/http1_head.h"
 #include "reassembly/http/http_uri.h"
 
@@ -525,6 +524,7 @@ void Http1Parser::remove(Http1Connection& connection, PooledTransaction& transac
   connection.oldest_ = transaction.next;
   if (connection.oldest_ == nullptr) connection.newest_ = nullptr;
   --connection.outstanding_;
+  ++counters_.ended;
   counters_.completed += transaction.complete();
   counters_.anomalous += transaction.anomalies != 0;
 }

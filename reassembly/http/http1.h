@@ -11,17 +11,17 @@
 // Bounded: bytes of a head, transactions outstanding per connection, head bytes per worker (HttpPool). Heads are
 // copied, body bytes are views of the input that live during the call.
 //
-// A sink, the same for HTTP/2, has
-//   on_http_head(HttpTransaction&, Direction)            the head of that side is complete (or cut: head.complete is
-//   false);
-//                                                        interim responses (1xx but 101) are not reported
-//   on_http_body(HttpTransaction&, Direction, span)      entity bytes, after the transfer coding was removed
-//   on_http_message_end(HttpTransaction&, Direction)     that side's message is complete, body included
-//   on_http_transaction_end(HttpTransaction&)            exactly once for each transaction; it is recycled after the
-//                                                        call, unless the sink has set `kept`
-// and may have on_http_gap(HttpTransaction&, Direction, uint64_t length): that many body bytes are missing here (of the
-// transfer coding as sent, if chunked). Whoever matches across body pieces must not do so across a gap; without the
-// call see kHttpGap. The sink must not call the parser.
+// A sink has
+//   on_http_head(PooledTransaction&, Direction)          the head of that side is complete, or cut: then head.complete
+//   is
+//                                                        false. Interim responses (1xx but 101) are not told
+//   on_http_body(PooledTransaction&, Direction, span)    entity bytes, after the transfer coding was removed
+//   on_http_message_end(PooledTransaction&, Direction)   that side's message is complete, body included
+//   on_http_transaction_end(PooledTransaction&)          exactly once for each transaction, which is then recycled
+//                                                        unless the sink has set `kept`
+// and may have on_http_gap(PooledTransaction&, Direction, uint64_t length): that many body bytes are missing here (of
+// the transfer coding as sent, if chunked). A sink that matches across body pieces must not do so across a gap; without
+// the call see kHttpGap. The sink must not call the parser. Http1Protocol is the one that tells the rest of Gatetape.
 #pragma once
 
 #include <cstdint>
@@ -107,7 +107,8 @@ struct Http1Options {
 
 struct Http1Counters {
   uint64_t transactions = 0;  // begun
-  uint64_t completed = 0;     // ended with both messages complete
+  uint64_t ended = 0;
+  uint64_t completed = 0;  // ended with both messages complete
   uint64_t interim_responses = 0;
   uint64_t heads_too_large = 0;
   uint64_t over_outstanding = 0;  // transactions ended early since too many were outstanding

@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace gatetape {
@@ -192,6 +193,40 @@ HeadFraming parse_response_head(HttpHead& head, uint32_t fields_max, uint16_t& s
   }
   parse_fields(text, head, fields_max, framing);
   return framing;
+}
+
+bool looks_like_http_request(std::span<const uint8_t> bytes, bool& enough) {
+  constexpr size_t kMethodMin = 3, kMethodMax = 16;
+  enough = true;
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  size_t length = 0;
+  while (length < text.size() && length <= kMethodMax &&
+         ((text[length] >= 'A' && text[length] <= 'Z') || text[length] == '-' || text[length] == '_')) {
+    ++length;
+  }
+  if (length > kMethodMax) return false;
+  if (length + 1 >= text.size()) {
+    enough = false;
+    return length == text.size() || (length >= kMethodMin && text[length] == ' ');
+  }
+  if (length < kMethodMin || text[length] != ' ') return false;
+  const char target = text[length + 1];
+  return target == '/' || target == '*' || target == 'h' || target == 'H' ||
+         (text.substr(0, length) == "CONNECT" && target > ' ');
+}
+
+bool looks_like_http_response(std::span<const uint8_t> bytes, bool& enough) {
+  // '#' stands for a digit.
+  constexpr std::string_view kPattern = "HTTP/1.# ###";
+  enough = bytes.size() >= kPattern.size();
+  for (size_t i = 0; i < std::min(bytes.size(), kPattern.size()); ++i) {
+    const bool fits = kPattern[i] == '#' ? bytes[i] >= '0' && bytes[i] <= '9' : bytes[i] == kPattern[i];
+    if (!fits) {
+      enough = true;
+      return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace gatetape

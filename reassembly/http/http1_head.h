@@ -6,10 +6,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "reassembly/http/http_transaction.h"
 
 namespace gatetape {
+
+// Whether `bytes` begin as a request line does: a method in capitals, a space, and what a target begins with. While
+// they are too few to tell, `enough` is false and the answer is whether they may become one; 24 are enough.
+bool looks_like_http_request(std::span<const uint8_t> bytes, bool& enough);
+// The same for "HTTP/1." and a status code.
+bool looks_like_http_response(std::span<const uint8_t> bytes, bool& enough);
 
 // One past the empty line that ends the head, SIZE_MAX while there is none. `scanned` is where to begin, and set to
 // where to go on once more bytes are there.

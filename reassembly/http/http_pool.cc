@@ -41,6 +41,7 @@ void HttpPool::recycle(PooledTransaction* transaction) {
   std::unique_ptr<PooledTransaction> owned(transaction);
   --in_use_;
   head_bytes_ -= transaction->charged_bytes;
+  for (BodyDecoders::Pointer& decoder : transaction->decoders) decoder.reset();
   if (free_.size() >= kFreeMax || transaction->charged_bytes > kKeptHeadBytes) return;
   transaction->clear();
   transaction->next = nullptr;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "reassembly/http/body_decoders.h"
 #include "reassembly/http/http_buffers.h"
 #include "reassembly/http/http_transaction.h"
 
@@ -22,7 +23,8 @@ struct PooledTransaction final : HttpTransaction {
 
   HttpPool* pool = nullptr;
   PooledTransaction* next = nullptr;
-  size_t charged_bytes = 0;  // of the pool's limit
+  size_t charged_bytes = 0;           // counted against the pool's limit
+  BodyDecoders::Pointer decoders[2];  // by Direction; null: the body is told as it comes
 };
 
 class HttpPool {

@@ -1,21 +1,20 @@
-// The path of a packet without rules and store, for tests and benchmarks: decode, flow, streams, HTTP/1. What the real
-// one does beyond that is in capture/pipeline.h.
+// The path of a packet without rules and store, for tests: decode, flow, streams, protocols. capture/pipeline.h has the
+// real one.
 #pragma once
 
 #include "packet/decode.h"
-#include "reassembly/app_protocol.h"
 #include "reassembly/flow_table.h"
-#include "reassembly/http/http1.h"
+#include "reassembly/stack/protocols.h"
 #include "reassembly/tcp_stream.h"
 
 namespace gatetape::test {
 
-// Gets the HTTP events of all flows; must have the calls of an HTTP sink (reassembly/http/http1.h).
-template <class HttpSink>
+// The sink gets the transactions of all flows (reassembly/protocol.h).
+template <class Sink>
 class TrafficPath {
  public:
-  TrafficPath(const FlowTableOptions& flows, const TcpOptions& tcp, HttpSink& sink)
-      : tcp_(tcp), http_(pool_), sink_(sink), table_(flows) {}
+  TrafficPath(const FlowTableOptions& flows, const TcpOptions& tcp, Sink& sink)
+      : tcp_(tcp), sink_(sink), table_(flows) {}
   ~TrafficPath() { finish(); }
 
   void packet(const Packet& packet) {
@@ -48,7 +47,7 @@ class TrafficPath {
     }
     for (size_t i = 0; i < count; ++i) {
       if (!decoded[i].has_transport || decoded[i].is_fragment) continue;
-      if (const Entry* flow = table_.likely(hashes[i])) flow->state.http.prefetch();
+      if (const Entry* flow = table_.likely(hashes[i])) flow->state.application.prefetch();
     }
     for (size_t i = 0; i < count; ++i) {
       if (decoded[i].has_transport && !decoded[i].is_fragment) {
@@ -60,14 +59,12 @@ class TrafficPath {
   void finish() { table_.drain(on_end()); }
 
   const TcpCounters& tcp() const { return tcp_.counters(); }
-  const Http1Counters& http() const { return http_.counters(); }
   const FlowTableCounters& flows() const { return table_.counters(); }
 
  private:
   struct State {
     TcpConnection tcp;
-    Http1Connection http;
-    AppProtocolDetector detector;
+    Protocols::Layer application;
   };
   using Entry = Flow<State>;
 
@@ -77,28 +74,15 @@ class TrafficPath {
     const Packet& packet;
 
     void on_stream_bytes(Direction direction, std::span<const uint8_t> bytes, uint64_t) {
-      State& state = flow.state;
-      if (!state.detector.decided() && state.detector.look(direction, bytes) && speaks_http()) {
-        if (state.tcp.midstream()) state.http.set_midstream();
-        for (const Direction d : {Direction::kToServer, Direction::kToClient}) {
-          path.http_.consume(state.http, d, state.detector.held(d), packet, path.sink_);
-        }
-      }
-      if (speaks_http()) path.http_.consume(state.http, direction, bytes, packet, path.sink_);
+      Protocols::Layer& application = flow.state.application;
+      if (flow.state.tcp.midstream() && !application.decided()) application.set_midstream();
+      path.protocols_.recognise(application, direction, bytes);
+      path.protocols_.consume(application, direction, bytes, packet, path.sink_);
     }
     void on_stream_gap(Direction direction, uint64_t length) {
-      if (speaks_http()) {
-        path.http_.gap(flow.state.http, direction, length, packet, path.sink_);
-      } else {
-        flow.state.detector.set_midstream();
-      }
+      path.protocols_.gap(flow.state.application, direction, length, packet, path.sink_);
     }
-    void on_stream_end(Direction direction) {
-      if (speaks_http()) path.http_.end_stream(flow.state.http, direction, path.sink_);
-    }
-    bool speaks_http() const {
-      return flow.state.detector.protocol() == AppProtocol::kHttp1 && !flow.state.detector.reversed();
-    }
+    void on_stream_end(Direction direction) { path.protocols_.end(flow.state.application, direction, path.sink_); }
   };
 
   auto on_end() {
@@ -106,7 +90,7 @@ class TrafficPath {
       const Packet none;
       StreamSink sink{*this, flow, none};
       tcp_.finish(flow.state.tcp, sink);
-      http_.finish(flow.state.http, sink_);
+      protocols_.finish(flow.state.application, sink_);
     };
   }
 
@@ -123,9 +107,6 @@ class TrafficPath {
     table_.touch(*flow, packet, direction);
     if (!is_tcp) return;
     StreamSink sink{*this, *flow, packet};
-    if (created && flow->state.tcp.state() == TcpState::kNone && !(decoded.tcp_flags & kTcpSyn)) {
-      flow->state.detector.set_midstream();
-    }
     const TcpState before = flow->state.tcp.state();
     tcp_.segment(flow->state.tcp, direction, packet, decoded, sink);
     const TcpState state = flow->state.tcp.state();
@@ -140,10 +121,9 @@ class TrafficPath {
   }
 
   // Flows are destroyed before what they hold memory of.
-  HttpPool pool_;
   TcpReassembler tcp_;
-  Http1Parser http_;
-  HttpSink& sink_;
+  Protocols protocols_;
+  Sink& sink_;
   FlowTable<State> table_;
 };
 

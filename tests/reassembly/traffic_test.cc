@@ -12,15 +12,25 @@ using namespace gatetape;
 
 namespace {
 
+// Counts, and asks for every buffer as rules do.
 struct CountingSink {
-  uint64_t requests = 0, responses = 0, body_bytes = 0, ended = 0, complete = 0, anomalous = 0;
-  void on_http_head(HttpTransaction&, Direction d) { ++(d == Direction::kToServer ? requests : responses); }
-  void on_http_body(HttpTransaction&, Direction, std::span<const uint8_t> bytes) { body_bytes += bytes.size(); }
-  void on_http_message_end(HttpTransaction&, Direction) {}
-  void on_http_transaction_end(HttpTransaction& t) {
+  uint64_t requests = 0, responses = 0, body_bytes = 0, buffer_bytes = 0, ended = 0, complete = 0;
+
+  void on_transaction_head(Transaction& t, Direction d) {
+    ++(d == Direction::kToServer ? requests : responses);
+    for (size_t i = 0; i < kBufferCount; ++i) {
+      const auto buffer = static_cast<Buffer>(i);
+      for (size_t instance = 0; const auto bytes = t.buffer(buffer, d, instance); ++instance) {
+        buffer_bytes += bytes->size();
+      }
+    }
+  }
+  bool wants_body(Transaction&, Direction) { return true; }
+  void on_transaction_body(Transaction&, Direction, std::span<const uint8_t> bytes) { body_bytes += bytes.size(); }
+  void on_message_end(Transaction&, Direction) {}
+  void on_transaction_end(Transaction& t) {
     ++ended;
     complete += t.complete();
-    anomalous += t.anomalies != 0;
   }
 };
 using Path = test::TrafficPath<CountingSink>;
@@ -92,6 +102,7 @@ TEST_CASE("traffic in order allocates nothing", "[traffic]") {
   for (int i = 0; i < 1000; ++i) exchange();
   REQUIRE(test::allocations() == before);
   REQUIRE(sink.complete == 2006);
+  REQUIRE(sink.buffer_bytes > 2006 * 100);
   REQUIRE(sink.body_bytes == 1003u * (5 * 1448 + 4 + 1448));
 }
 

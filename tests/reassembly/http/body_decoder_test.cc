@@ -6,6 +6,8 @@
 #include <random>
 #include <string>
 
+#include "reassembly/http/http_transaction.h"
+
 using namespace gatetape;
 
 namespace {

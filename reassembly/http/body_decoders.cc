@@ -1,4 +1,4 @@
-#include "capture/body_decoders.h"
+#include "reassembly/http/body_decoders.h"
 
 namespace gatetape {
 

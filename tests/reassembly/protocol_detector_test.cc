@@ -1,9 +1,11 @@
 // Protocol detection, whole and byte by byte.
-#include "reassembly/app_protocol.h"
+#include "reassembly/protocol_detector.h"
 
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
+
+#include "reassembly/stack/protocols.h"
 
 using namespace gatetape;
 
@@ -43,17 +45,19 @@ TEST_CASE("protocols by their first bytes", "[protocol]") {
   };
   for (const Case& c : cases) {
     INFO(c.bytes);
-    AppProtocolDetector whole;
-    whole.look(c.direction, span_of(c.bytes));
+    ProtocolDetector whole;
+    whole.look(c.direction, span_of(c.bytes), Protocols::ask_streams);
     REQUIRE(whole.protocol() == c.protocol);
     REQUIRE_FALSE(whole.reversed());
 
-    AppProtocolDetector pieces;
+    ProtocolDetector pieces;
     size_t looked_at = 0;
-    while (looked_at < c.bytes.size() && !pieces.look(c.direction, span_of(c.bytes).subspan(looked_at, 1))) ++looked_at;
+    while (looked_at < c.bytes.size() &&
+           !pieces.look(c.direction, span_of(c.bytes).subspan(looked_at, 1), Protocols::ask_streams))
+      ++looked_at;
     REQUIRE(pieces.protocol() == c.protocol);
     if (pieces.decided()) {
-      // What a parser gets first, and the piece that decided, are the stream's beginning.
+      // The parser gets these first, then the piece that decided: together the stream's beginning.
       const auto held = pieces.held(c.direction);
       REQUIRE(std::string(held.begin(), held.end()) == c.bytes.substr(0, looked_at));
     }
@@ -61,24 +65,24 @@ TEST_CASE("protocols by their first bytes", "[protocol]") {
 }
 
 TEST_CASE("what nobody knows is decided when both directions have begun so", "[protocol]") {
-  AppProtocolDetector detector;
-  REQUIRE_FALSE(detector.look(kServer, span_of("220 mail")));
-  REQUIRE(detector.look(kClient, span_of("EHLO x")));
+  ProtocolDetector detector;
+  REQUIRE_FALSE(detector.look(kServer, span_of("220 mail"), Protocols::ask_streams));
+  REQUIRE(detector.look(kClient, span_of("EHLO x"), Protocols::ask_streams));
   REQUIRE(detector.protocol() == AppProtocol::kOther);
   REQUIRE(detector.held(kServer).empty());
 }
 
 TEST_CASE("a client taken for the server is noticed", "[protocol]") {
-  AppProtocolDetector detector;
-  REQUIRE(detector.look(kServer, span_of("GET / HTTP/1.1\r\n")));
+  ProtocolDetector detector;
+  REQUIRE(detector.look(kServer, span_of("GET / HTTP/1.1\r\n"), Protocols::ask_streams));
   REQUIRE(detector.reversed());
 }
 
 TEST_CASE("in the middle of a stream any piece may begin a message", "[protocol]") {
-  AppProtocolDetector detector;
+  ProtocolDetector detector;
   detector.set_midstream();
-  REQUIRE_FALSE(detector.look(kServer, span_of("rest of a body")));
-  REQUIRE_FALSE(detector.look(kServer, span_of("and more")));
-  REQUIRE(detector.look(kServer, span_of("HTTP/1.1 200 OK\r\n")));
+  REQUIRE_FALSE(detector.look(kServer, span_of("rest of a body"), Protocols::ask_streams));
+  REQUIRE_FALSE(detector.look(kServer, span_of("and more"), Protocols::ask_streams));
+  REQUIRE(detector.look(kServer, span_of("HTTP/1.1 200 OK\r\n"), Protocols::ask_streams));
   REQUIRE(detector.protocol() == AppProtocol::kHttp1);
 }

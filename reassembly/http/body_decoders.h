@@ -1,7 +1,7 @@
-// Decoders of content codings, lent to the HTTP bodies that the rules still want to see, and kept for the next ones.
+// Decoders of content codings, lent to the messages whose bodies somebody looks at, and kept for the next ones.
 //
-// One per pipeline. Bounded: kLentMax at a time (some 40 KiB each); a body that gets none is inspected as it was sent,
-// which is counted. Outlives the flows that hold decoders.
+// One per worker. Bounded: kLentMax at a time (some 40 KiB each); a body that gets none is told as it was sent, which
+// is counted. Outlives the transactions that hold decoders.
 #pragma once
 
 #include <cstdint>
