@@ -233,7 +233,7 @@ TEST_CASE("a reset counts only where the receiver would obey it", "[tcp]") {
   t.send(kClient, kTcpRst, 100, "");  // in window, but not next: RFC 5961 asks for a challenge
   t.send(kClient, kTcpRst, -500, "");
   REQUIRE(t.connection.state() == TcpState::kEstablished);
-  REQUIRE(t.reassembler.counters().resets_ignored == 2);
+  REQUIRE(t.reassembler.counters().verdict(SegmentVerdict::kResetMisplaced) == 2);
   t.data(kClient, 3, "def");
   t.send(kClient, kTcpRst, 6, "");
   REQUIRE(t.connection.state() == TcpState::kReset);
@@ -340,7 +340,7 @@ TEST_CASE("segments out of any window are ignored until the stream has gone ther
   t.handshake();
   t.data(kClient, 0, "abc");
   t.data(kClient, 100'000'000, "far");
-  REQUIRE(t.reassembler.counters().out_of_window == 1);
+  REQUIRE(t.reassembler.counters().verdict(SegmentVerdict::kBeyondWindow) == 1);
   t.data(kClient, 3, "def");
   REQUIRE(t.log(kClient) == "abcdef");
   t.acknowledge(kServer, 100'000'000);  // so much was lost, says the receiver
