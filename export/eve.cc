@@ -6,6 +6,7 @@
 #include "common/json_writer.h"
 #include "common/time_text.h"
 #include "packet/account_report.h"
+#include "packet/record_values.h"
 
 namespace gatetape {
 
@@ -128,7 +129,9 @@ void write(JsonWriter& json, const AlertRecord& record) {
   json.field("severity", record.severity);
   write_metadata(json, record.metadata);
   json.end_object();
-  if (record.has_transaction) {
+  const bool is_http = record.protocol.empty() || record.protocol.starts_with("HTTP/");
+  if (record.has_transaction && !is_http) json.field("app_proto", record.protocol);
+  if (record.has_transaction && is_http) {
     json.begin_object("http");
     write_if_any(json, "hostname", record.host);
     write_if_any(json, "url", record.uri);
@@ -215,6 +218,17 @@ void write(JsonWriter& json, const AccountRecord& record) {
 void write(JsonWriter& json, const EventRecord& record) {
   json.field("event_type", "engine").begin_object("engine").field("event", record.name);
   json.field("message", record.detail).end_object();
+}
+
+void write(JsonWriter& json, const TransactionRecord& record) {
+  const std::string_view name = to_string(record.protocol);
+  write_head(json, record, name, record.ordinal);
+  json.field("tx_id", record.transaction_id).begin_object(name);
+  const bool whole = for_each_value(record.values, [&](std::string_view key, const RecordValue& value) {
+    std::visit([&](const auto& concrete) { json.field(key, concrete); }, value);
+  });
+  json.end_object();
+  json.begin_object("gatetape").field("complete", record.complete && whole).end_object();
 }
 
 int64_t timestamp_of(const FlowRecord& record) {

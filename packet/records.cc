@@ -44,6 +44,12 @@ void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, Even
   each(r.timestamp_ns), each(r.name), each(r.detail);
 }
 
+template <class R, class F>
+void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, TransactionRecord> {
+  each(r.flow_id), each(r.transaction_id), each(r.endpoints), each(r.vlan_id), each(r.timestamp_ns), each(r.ordinal);
+  each(r.protocol), each(r.complete), each(r.values);
+}
+
 class Writer {
  public:
   explicit Writer(std::vector<uint8_t>& out) : out_(out) {}

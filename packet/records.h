@@ -89,7 +89,9 @@ struct AlertRecord {
   std::string_view metadata;   // as written in the rule
   bool has_transaction = false;
   uint64_t transaction_id = 0;
-  std::string_view method, uri, host, protocol;  // of the transaction, when there is one
+  // These describe the transaction, when there is one. `protocol` is the version that a request of HTTP names, empty
+  // where it names none; for any other protocol it is EVE's name of the protocol, and the others are empty.
+  std::string_view method, uri, host, protocol;
   uint16_t status = 0;
 };
 
@@ -117,7 +119,22 @@ struct EventRecord {
   std::string_view detail;
 };
 
-using Record = std::variant<HttpRecord, FlowRecord, AlertRecord, AccountRecord, EventRecord>;
+// A transaction of a protocol that has no type of record of its own. EVE shows its values as an object that is named
+// after the protocol.
+struct TransactionRecord {
+  static constexpr uint8_t kType = 6;
+  uint64_t flow_id = 0;
+  uint64_t transaction_id = 0;
+  Endpoints endpoints;  // client to server
+  uint16_t vlan_id[2] = {0, 0};
+  int64_t timestamp_ns = 0;  // of the packet that brought the first head
+  uint64_t ordinal = 0;      // of that packet
+  AppProtocol protocol = AppProtocol::kUnknown;
+  bool complete = false;
+  std::string_view values;  // packet/record_values.h
+};
+
+using Record = std::variant<HttpRecord, FlowRecord, AlertRecord, AccountRecord, EventRecord, TransactionRecord>;
 
 // A set of types of records: bit n stands for the type n (kType).
 using RecordTypes = uint32_t;

@@ -45,7 +45,7 @@ class Transaction {
   // The record of this transaction, made when it ends. Its texts point into the transaction.
   virtual Record record(const RecordContext& context) const = 0;
   // Fills those members of an alert that tell about the transaction in which it was raised.
-  virtual void describe(AlertRecord& alert) const = 0;
+  virtual void describe(AlertRecord& alert) const { alert.protocol = to_string(protocol); }
 
   // Ends the transaction's life after its end was told and `kept` was set: the protocol may use it again.
   virtual void release() {}

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "common/json_writer.h"
+#include "packet/record_values.h"
 
 using namespace gatetape;
 
@@ -170,4 +171,33 @@ TEST_CASE("UTF-8 sequences are told as simdjson tells them") {
     if (length != 0) REQUIRE(simdjson::validate_utf8(bytes.data(), length));
     for (size_t n = 1; length == 0 && n <= bytes.size(); ++n) REQUIRE_FALSE(simdjson::validate_utf8(bytes.data(), n));
   }
+}
+
+TEST_CASE("EVE shows the values of any other protocol's transaction under its name") {
+  RecordValues values;
+  values.text("rrname", "example.com").number("id", 7);
+  TransactionRecord record;
+  record.flow_id = 42;
+  record.transaction_id = 3;
+  record.endpoints = sample_endpoints();
+  record.timestamp_ns = kTime;
+  record.ordinal = 6;
+  record.protocol = AppProtocol::kDns;
+  record.complete = true;
+  record.values = values.bytes();
+  const EveEvent event(record);
+  CHECK(event.text("/event_type") == "dns");
+  CHECK(event.number("/tx_id") == 3);
+  CHECK(event.number("/pcap_cnt") == 7);
+  CHECK(event.text("/dns/rrname") == "example.com");
+  CHECK(event.number("/dns/id") == 7);
+  CHECK(event.truth("/gatetape/complete"));
+
+  AlertRecord alert;
+  alert.endpoints = sample_endpoints();
+  alert.has_transaction = true;
+  alert.protocol = "dns";
+  const EveEvent of_dns(alert);
+  CHECK(of_dns.text("/app_proto") == "dns");
+  CHECK_FALSE(of_dns.has("/http"));
 }
