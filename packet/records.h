@@ -1,6 +1,6 @@
-// What Gatetape says about traffic: one record for an HTTP transaction, a flow, an alert, and what was lost. Workers
-// append them to a RecordBatch (bytes, no strings built); a thread off the packet path turns batches into EVE JSON and
-// writes them into the store beside the packets.
+// The records that Gatetape makes of traffic: transactions, flows, alerts, and its own losses. Workers append them to a
+// RecordBatch (bytes, no strings built); a thread off the packet path turns batches into EVE JSON and writes them into
+// the store beside the packets.
 //
 // The views inside a record live as long as what they were made from: the transaction and rule while a worker appends,
 // the batch while a reader iterates.
@@ -39,8 +39,8 @@ struct HttpRecord {
   uint64_t transaction_id = 0;
   Endpoints endpoints;  // client to server
   uint16_t vlan_id[2] = {0, 0};
-  int64_t timestamp_ns = 0;           // of the request head
-  int64_t response_timestamp_ns = 0;  // of the response head, 0: none
+  int64_t timestamp_ns = 0;           // when the request head was complete
+  int64_t response_timestamp_ns = 0;  // when the response head was complete; 0: there is none
   uint64_t request_ordinal = 0;
   uint64_t response_ordinal = 0;
   std::string_view method, uri, protocol, host, user_agent, referer, request_content_type, response_content_type;
@@ -78,7 +78,7 @@ struct AlertRecord {
   uint64_t flow_id = 0;
   int64_t timestamp_ns = 0;
   uint64_t ordinal = 0;  // the packet at which the match was complete
-  Endpoints endpoints;   // of that packet
+  Endpoints endpoints;   // as that packet has them
   uint16_t vlan_id[2] = {0, 0};
   uint32_t gid = 1, sid = 0, rev = 0;
   uint8_t severity = 3;  // Suricata's priority
@@ -127,8 +127,8 @@ struct TransactionRecord {
   uint64_t transaction_id = 0;
   Endpoints endpoints;  // client to server
   uint16_t vlan_id[2] = {0, 0};
-  int64_t timestamp_ns = 0;  // of the packet that brought the first head
-  uint64_t ordinal = 0;      // of that packet
+  int64_t timestamp_ns = 0;  // when the first head was there
+  uint64_t ordinal = 0;      // the packet that brought it
   AppProtocol protocol = AppProtocol::kUnknown;
   bool complete = false;
   std::string_view values;  // packet/record_values.h

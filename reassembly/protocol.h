@@ -1,4 +1,4 @@
-// What an application protocol supplies. A protocol is a class that has the members below; nothing is inherited, and
+// The contract of application protocols. A protocol is a class that has the members below; nothing is inherited, and
 // the list in reassembly/stack/protocols.h is all that has to know its name.
 //
 // Every protocol has
@@ -34,19 +34,24 @@
 // connection and of all connections, and counts what it gave up.
 //
 // A protocol tells the sink about its transactions (packet/transaction.h), each of which it owns:
-//   on_transaction_head(Transaction&, Direction)         that side's head is there, whole or cut; its buffers exist
-//   wants_body(Transaction&, Direction) -> bool          whether anybody looks at that body; a body that nobody looks
-//                                                        at need not be decoded or told
-//   on_transaction_body(Transaction&, Direction, bytes)  bytes of that body, without transfer and content codings
-//   on_transaction_gap(Transaction&, Direction, length)  bytes of that body are missing here
-//   on_message_end(Transaction&, Direction)              that side's message is complete
-//   on_transaction_end(Transaction&)                     once for each transaction, which may then be used again,
-//   unless
-//                                                        `kept` is set: then after release()
+//   on_transaction_head(Transaction&, Direction)
+//     That side's head is there, whole or cut; its buffers exist.
+//   wants_body(Transaction&, Direction) -> bool
+//     Whether anybody looks at that body. A body that nobody looks at need not be decoded or told.
+//   on_transaction_body(Transaction&, Direction, std::span<const uint8_t>)
+//     Bytes of that body, without transfer and content codings.
+//   on_transaction_gap(Transaction&, Direction, uint64_t length)
+//     Bytes of that body are missing here.
+//   on_message_end(Transaction&, Direction)
+//     That side's message is complete.
+//   on_transaction_end(Transaction&)
+//     Once for each transaction, which the protocol may then use again; if `kept` is set, only after release().
 // Bytes live during the call, and the sink calls neither the protocol nor its caller. A protocol that carries another
 // protocol's stream hands it on through the same sink, one InnerStream for each, which lies in its Connection:
-//   hand_on(InnerStream&, Direction, bytes, const Packet&), hand_on_gap(InnerStream&, Direction, length, const
-//   Packet&), hand_on_end(InnerStream&, Direction), finish(InnerStream&)
+//   hand_on(InnerStream&, Direction, std::span<const uint8_t>, const Packet&)
+//   hand_on_gap(InnerStream&, Direction, uint64_t length, const Packet&)
+//   hand_on_end(InnerStream&, Direction)
+//   finish(InnerStream&)
 #pragma once
 
 #include <concepts>

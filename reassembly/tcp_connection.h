@@ -1,5 +1,5 @@
-// What is known of a TCP connection (RFC 9293): its state, and the place of each direction's stream. The reassembler
-// changes it, validation reads it.
+// A TCP connection as far as it is known (RFC 9293): its state, and the place of each stream. The reassembler changes
+// it, validation reads it.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // Content codings removed (RFC 9110 section 8.4): gzip and deflate, incrementally, bounded.
 //
-// For use between on_http_body and whoever looks at decoded bodies. Bounded: the output of one piece of input, of one
+// For use between a parser and the reader of decoded bodies. Bounded: the output of one piece of input, of one
 // body, and its ratio to the input, so that a zip bomb costs what its limit says and is reported. Malformed input ends
 // decoding: what was decoded before stays. One thread per decoder; zlib's state (about 40 KiB) is allocated with the
 // first encoded body and kept for the next.
@@ -29,7 +29,7 @@ enum class BodyDecodeStatus : uint8_t {
 
 struct BodyDecoderLimits {
   uint32_t output_piece_bytes = 32u << 10;
-  uint64_t output_bytes_max = 16u << 20;  // of one body
+  uint64_t output_bytes_max = 16u << 20;  // per body
   uint32_t ratio_max = 1032;              // deflate cannot do more; a smaller one stops bombs sooner
   uint32_t ratio_free_bytes = 1u << 20;   // output for which no ratio is asked
 };
@@ -80,7 +80,7 @@ class BodyDecoder {
   ContentCoding coding_ = ContentCoding::kIdentity;
   BodyDecodeStatus status_ = BodyDecodeStatus::kOk;
   std::unique_ptr<Inflate> inflate_;
-  std::span<const uint8_t> input_;  // what is left of the bytes of this call
+  std::span<const uint8_t> input_;  // the bytes of this call that are not decoded yet
   bool header_waits_ = false;       // a deflate body's first two bytes are still to be decoded
   bool output_full_ = false;        // zlib may hold more than it could give
   uint64_t body_in_ = 0, body_out_ = 0;

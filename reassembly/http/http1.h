@@ -12,16 +12,19 @@
 // copied, body bytes are views of the input that live during the call.
 //
 // A sink has
-//   on_http_head(PooledTransaction&, Direction)          the head of that side is complete, or cut: then head.complete
-//   is
-//                                                        false. Interim responses (1xx but 101) are not told
-//   on_http_body(PooledTransaction&, Direction, span)    entity bytes, after the transfer coding was removed
-//   on_http_message_end(PooledTransaction&, Direction)   that side's message is complete, body included
-//   on_http_transaction_end(PooledTransaction&)          exactly once for each transaction, which is then recycled
-//                                                        unless the sink has set `kept`
-// and may have on_http_gap(PooledTransaction&, Direction, uint64_t length): that many body bytes are missing here (of
-// the transfer coding as sent, if chunked). A sink that matches across body pieces must not do so across a gap; without
-// the call see kHttpGap. The sink must not call the parser. Http1Protocol is the one that tells the rest of Gatetape.
+//   on_http_head(PooledTransaction&, Direction)
+//     The head of that side is complete, or cut: then head.complete is false. Interim responses are not told.
+//   on_http_body(PooledTransaction&, Direction, std::span<const uint8_t>)
+//     Entity bytes, after the transfer coding was removed.
+//   on_http_message_end(PooledTransaction&, Direction)
+//     That side's message is complete, body included.
+//   on_http_transaction_end(PooledTransaction&)
+//     Exactly once for each transaction, which is then recycled unless the sink has set `kept`.
+// and may have
+//   on_http_gap(PooledTransaction&, Direction, uint64_t length)
+//     That many bytes of the body are missing here (of the transfer coding as sent, if chunked). A sink that matches
+//     across pieces of a body must not do so across a gap; without this call it finds kHttpGap among the anomalies.
+// The sink must not call the parser. Http1Protocol is the sink that tells the rest of Gatetape.
 #pragma once
 
 #include <cstdint>
@@ -100,7 +103,7 @@ class Http1Connection {
 };
 
 struct Http1Options {
-  uint32_t head_bytes_max = 64u << 10;  // of one request or response
+  uint32_t head_bytes_max = 64u << 10;  // per request or response
   uint32_t fields_max = 1024;           // further ones are left out, with kHttpHeadTooLarge
   uint32_t outstanding_max = 1024;      // requests without response, per connection
 };
@@ -152,7 +155,7 @@ class Http1Parser {
   const Http1Counters& counters() const { return counters_; }
 
  private:
-  // What is left of one call: bytes, or a gap, or the stream's end.
+  // The rest of one call: bytes, or a gap, or the stream's end.
   struct Input {
     const uint8_t* at;
     const uint8_t* end;

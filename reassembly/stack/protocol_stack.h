@@ -25,7 +25,7 @@ class ProtocolStack {
   static_assert((Protocol<Protocols> && ...), "reassembly/protocol.h says what a protocol supplies");
 
   template <class P>
-  struct NoConnection {};  // of a protocol that is recognised and not parsed
+  struct NoConnection {};  // stands for the state of a protocol that is not parsed
   template <class P>
   struct ConnectionOf {
     using Type = NoConnection<P>;
@@ -42,7 +42,7 @@ class ProtocolStack {
   static constexpr uint32_t kLayersMax = 4;  // on top of each other; bytes for more are not looked at
   static constexpr bool kTakesDatagrams = (DatagramProtocol<Protocols> || ...);
 
-  // What one stream, or one flow of datagrams, speaks, as far as it is known.
+  // The protocol of one stream, or of one flow of datagrams, as far as it is known.
   class Layer {
    public:
     // The protocol; where that is an envelope around one other, what is in it.
@@ -131,7 +131,7 @@ class ProtocolStack {
     return std::get<P>(protocols_);
   }
 
-  // What the list says of the first bytes of a stream, and of a datagram.
+  // The list's answer about the first bytes of a stream, and about a datagram.
   static Recognised ask_streams(std::span<const uint8_t> first_bytes) {
     Recognised answer;
     (void)(... || ask<Protocols, kOverStreams<Protocols>>(first_bytes, answer));

@@ -21,9 +21,9 @@
 
 #include "packet/decode.h"
 #include "packet/flow_key.h"
-#include "packet/transaction.h"
 #include "packet/packet.h"
 #include "packet/records.h"
+#include "packet/transaction.h"
 
 namespace gatetape {
 
