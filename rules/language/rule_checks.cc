@@ -7,16 +7,16 @@
 namespace gatetape {
 namespace {
 
-// Whether the rule looks at a buffer of HTTP.
-bool inspects_http(const Rule& rule) {
+// Whether the rule looks at a buffer that a protocol supplies, and so at transactions.
+bool inspects_transactions(const Rule& rule) {
   return std::any_of(rule.groups.begin(), rule.groups.end(), [](const InspectionGroup& group) {
-    return buffer_info(group.buffer).source == BufferSource::kHttp && !group.elements.empty();
+    return buffer_info(group.buffer).source != BufferSource::kPackets && !group.elements.empty();
   });
 }
 
 // HTTP runs over TCP.
 void check_protocol(RuleDraft& draft) {
-  if (!inspects_http(draft.rule) ||
+  if (!inspects_transactions(draft.rule) ||
       (draft.rule.protocol != RuleProtocol::kUdp && draft.rule.protocol != RuleProtocol::kIcmp))
     return;
   for (size_t i = 0; i < draft.rule.groups.size(); ++i) {
@@ -29,7 +29,7 @@ void check_protocol(RuleDraft& draft) {
 // An option about single packets excludes the stream and transactions.
 void check_packet_and_stream(RuleDraft& draft) {
   if (draft.packet_where.empty()) return;
-  if (inspects_http(draft.rule)) {
+  if (inspects_transactions(draft.rule)) {
     return draft.problems.syntax(
         draft.packet_where, "{} is about single packets and cannot be combined with HTTP buffers", draft.packet_where);
   }
@@ -113,7 +113,7 @@ void check_rule(RuleDraft& draft) {
   if (!draft.has_sid) draft.problems.syntax(rule.text.substr(0, 0), "missing sid");
   if (draft.problems.is_broken() || draft.problems.is_unsupported()) return;
   const bool http_protocol = rule.protocol == RuleProtocol::kHttp || rule.protocol == RuleProtocol::kHttp1;
-  rule.http = http_protocol || inspects_http(rule);
+  rule.http = http_protocol || inspects_transactions(rule);
   check_protocol(draft);
   check_packet_and_stream(draft);
   check_directions(draft);
