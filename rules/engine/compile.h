@@ -57,8 +57,9 @@ class RuleSet {
 
   size_t size() const { return rules_.size(); }
   const CompiledRule& rule(uint32_t index) const { return rules_[index]; }
-  const ZoneRules& zone_rules(const IpAddress& source, const IpAddress& destination, Direction direction) const {
-    return zone_rules_[zones_.zone_of(source)][zones_.zone_of(destination)][index(direction)];
+  size_t zone_of(const IpAddress& address) const { return zones_.zone_of(address); }
+  const ZoneRules& zone_rules(size_t source_zone, size_t destination_zone, Direction direction) const {
+    return zone_rules_[source_zone][destination_zone][static_cast<size_t>(index(direction))];
   }
   const std::vector<PrefilterInfo>& prefilters() const { return prefilter_info_; }
 

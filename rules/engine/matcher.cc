@@ -124,6 +124,10 @@ void Matcher::begin_packet(const Packet& packet, const DecodedPacket& decoded, c
   current.protocol_before = facts.app_protocol;
   current.inspected = flow == nullptr || !flow->passed;
   current.packet_waits = current.inspected && occasion == Occasion::kPacket;
+  if (current.inspected) {
+    current.source_zone = impl_->rules->zone_of(decoded.source);
+    current.destination_zone = impl_->rules->zone_of(decoded.destination);
+  }
   current.passed = false;
   // A flow's end belongs to its last packet: what that has reported is not reported again.
   if (occasion == Occasion::kPacket || impl_->reported_ordinal != packet.ordinal) impl_->reported.clear();

@@ -30,6 +30,8 @@ struct Matcher::Impl {
     FlowStatePointer* flow = nullptr;
     bool established_before = false;  // as the packet found the flow
     AppProtocol protocol_before = AppProtocol::kUnknown;
+    size_t source_zone = 0;
+    size_t destination_zone = 0;
     bool inspected = false;     // false: its flow is passed, and nothing is looked at
     bool packet_waits = false;  // its packet rules were not looked at yet
     bool passed = false;        // a pass rule matched: it has no alerts
@@ -78,6 +80,12 @@ struct Matcher::Impl {
   void pass_flow();
   bool payload_holds(const CompiledRule& rule, std::span<const uint8_t> payload);
   FlowRuleState& state();
+  // The rules for bytes of this direction.
+  const ZoneRules& zone_rules(Direction direction) const {
+    const bool as_packet = direction == current.facts->direction;
+    return rules->zone_rules(as_packet ? current.source_zone : current.destination_zone,
+                             as_packet ? current.destination_zone : current.source_zone, direction);
+  }
 
   // --- packets and streams, matcher_packet.cc ---
   void look_at_packet_and_streams();

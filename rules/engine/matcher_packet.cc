@@ -19,8 +19,7 @@ void Matcher::Impl::look_at_packet_and_streams() {
   if (current.packet_waits) find_packet_candidates(packet_scene);
   for (size_t side = 0; side < 2; ++side) {
     if (!stream_looks[side].waits) continue;
-    const Scene& scene = stream_scenes[side];
-    find_stream_candidates(rules->zone_rules(scene.source, scene.destination, scene.direction).stream, side);
+    find_stream_candidates(zone_rules(stream_scenes[side].direction).stream, side);
   }
   std::sort(candidates.begin(), candidates.end());
   std::sort(stream_candidates.begin(), stream_candidates.end(),
@@ -46,7 +45,7 @@ void Matcher::Impl::find_packet_candidates(const Scene& scene) {
   const DecodedPacket& decoded = scene.decoded;
   const bool whole = decoded.has_transport && !decoded.is_fragment;
   const PacketKind kind = whole ? packet_kind(decoded.protocol) : PacketKind::kOther;
-  const ZoneRules& zone = rules->zone_rules(scene.source, scene.destination, scene.direction);
+  const ZoneRules& zone = zone_rules(scene.direction);
   const ZoneRules::PacketRules& list = zone.packet[static_cast<size_t>(kind)];
   const std::span<const uint8_t> payload = decoded.payload(*current.packet);
 

@@ -26,8 +26,7 @@ void make_room(StreamTail& side) {
 // Gathers the bytes in the stream's window, to be looked at when the packet ends. If the packet brings more than the
 // window holds, or bytes behind a gap, those before are looked at now, together with the packet itself.
 void Matcher::Impl::stream(Direction direction, std::span<const uint8_t> bytes, uint64_t offset) {
-  const Scene scene(*current.decoded, *current.facts, *current.flow, direction, true);
-  const RuleList& list = rules->zone_rules(scene.source, scene.destination, direction).stream;
+  const RuleList& list = zone_rules(direction).stream;
   if (list.empty()) return;
   const bool encrypted = is_encrypted(current.facts->app_protocol);
   const uint64_t limit = encrypted ? kEncryptedBytesInspected : kStreamBytesInspected;

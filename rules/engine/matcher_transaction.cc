@@ -35,8 +35,7 @@ void Matcher::Impl::message_is_there(const Transaction& transaction, Direction d
 
 // Scans the head while it is in the cache. Whether its rules hold is seen when the packet ends.
 void Matcher::Impl::head(const Transaction& transaction, Direction direction) {
-  const Scene scene(*current.decoded, *current.facts, *current.flow, direction);
-  const ZoneRules& zone = rules->zone_rules(scene.source, scene.destination, direction);
+  const ZoneRules& zone = zone_rules(direction);
   if (!zone.http()) return;
   TransactionLook& look = look_for(transaction, direction);
   look.head = true;
@@ -117,7 +116,7 @@ void Matcher::Impl::wait_for_body(uint32_t rule, TransactionSide* side) {
 // there and all that can be said before the body holds.
 void Matcher::Impl::look_at_transaction(const TransactionLook& look) {
   const Scene scene(*current.decoded, *current.facts, *current.flow, look.direction);
-  const ZoneRules& zone = rules->zone_rules(scene.source, scene.destination, look.direction);
+  const ZoneRules& zone = zone_rules(look.direction);
   const auto d = static_cast<size_t>(index(look.direction));
   TransactionSide* const side = kept_side(*look.transaction, look.direction);
   const bool whole = look.message && side != nullptr && !side->done;
