@@ -25,10 +25,6 @@ struct RuleList {
   bool empty() const { return prefilter == nullptr && always.empty(); }
 };
 
-enum class PacketKind : uint8_t { kTcp, kUdp, kIcmp, kOther };
-inline constexpr size_t kPacketKindCount = 4;
-PacketKind packet_kind(uint8_t protocol);
-
 // What can match in one direction of flows between addresses of two zones.
 struct ZoneRules {
   struct PacketRules {
