@@ -1,5 +1,7 @@
 #include "capture/inspection.h"
 
+#include <utility>
+
 #include "rules/language/rule.h"
 
 namespace gatetape {
@@ -34,18 +36,27 @@ void Pipeline::Inspection::refresh() {
   }
 }
 
-void Pipeline::Inspection::packet() {
-  if (pipeline_.matcher_ == nullptr) return;
-  FlowFacts facts = facts_;
-  if (flow_ != nullptr) {
+// Packet rules see the flow as the packet finds it. A change that the packet itself brings (the handshake's end, a
+// protocol recognised) is for what it carries, and for the next packet.
+Pipeline::Inspection::Inspection(Pipeline& pipeline, const Packet& packet, const DecodedPacket& decoded, Flow* flow,
+                                 Direction direction, Matcher::Occasion occasion)
+    : pipeline_(pipeline), packet_(packet), decoded_(decoded), flow_(flow) {
+  facts_.direction = direction;
+  if (flow != nullptr) {
+    facts_.has_flow = true;
+    facts_.flow_id = flow->flow_id;
+    facts_.app_protocol = flow->state.protocol.protocol();
     refresh();
-    facts = facts_;
-    // What a packet itself brings about (the handshake's end, a protocol recognised) holds from the next one on.
-    if (flow_->key.protocol == kProtocolTcp) facts.established = established_before_;
-    facts.app_protocol = protocol_before_;
   }
-  Matcher::FlowStatePointer none;
-  report(pipeline_.matcher_->inspect_packet(packet_, decoded_, facts, flow_ == nullptr ? none : flow_->state.rules));
+  if (pipeline_.matcher_ == nullptr) return;
+  pipeline_.matcher_->begin_packet(packet, decoded, facts_, flow == nullptr ? no_flow_ : flow->state.rules, occasion);
+}
+
+void Pipeline::Inspection::end() {
+  if (pipeline_.matcher_ == nullptr) return;
+  if (flow_ != nullptr) refresh();
+  report(pipeline_.matcher_->end_packet());
+  end_kept_transactions();
 }
 
 void Pipeline::Inspection::on_stream_bytes(Direction direction, std::span<const uint8_t> bytes, uint64_t offset) {
@@ -60,7 +71,7 @@ void Pipeline::Inspection::on_stream_bytes(Direction direction, std::span<const 
   facts_.app_protocol = state.protocol.protocol();
   if (is_encrypted(facts_.app_protocol)) pipeline_.account_[Counter::kEncryptedBytes] += bytes.size();
   if (pipeline_.matcher_ != nullptr) {
-    report(pipeline_.matcher_->inspect_stream(packet_, decoded_, facts_, state.rules, direction, bytes, offset));
+    pipeline_.matcher_->stream(direction, bytes, offset);
   }
   if (facts_.app_protocol != AppProtocol::kHttp1) return;
   if (decided && !decided_before) parse_held();
@@ -97,24 +108,21 @@ void Pipeline::Inspection::finish_flow() {
 
 void Pipeline::Inspection::on_http_head(HttpTransaction& transaction, Direction direction) {
   if (pipeline_.matcher_ == nullptr) return;
-  PipelineFlow& state = flow_->state;
-  report(pipeline_.matcher_->http_head(packet_, decoded_, facts_, state.rules, transaction, direction));
-  BodyDecoders::Pointer& decoder = state.decoders[index(direction)];
+  pipeline_.matcher_->transaction_head(transaction, direction);
+  BodyDecoders::Pointer& decoder = flow_->state.decoders[index(direction)];
   decoder.reset();
-  if (!pipeline_.matcher_->wants_body(state.rules, transaction, direction)) return;
+  if (!pipeline_.matcher_->wants_body(transaction, direction)) return;
   decoder =
       pipeline_.body_decoders_.lend(direction == Direction::kToServer ? transaction.request : transaction.response);
 }
 
 void Pipeline::Inspection::on_http_body(HttpTransaction& transaction, Direction direction,
                                         std::span<const uint8_t> bytes) {
-  if (pipeline_.matcher_ == nullptr) return;
-  PipelineFlow& state = flow_->state;
-  if (!pipeline_.matcher_->wants_body(state.rules, transaction, direction)) return;
+  if (pipeline_.matcher_ == nullptr || !pipeline_.matcher_->wants_body(transaction, direction)) return;
   const auto inspect = [&](std::span<const uint8_t> piece) {
-    report(pipeline_.matcher_->http_body(packet_, decoded_, facts_, state.rules, transaction, direction, piece));
+    pipeline_.matcher_->transaction_body(transaction, direction, piece);
   };
-  BodyDecoder* decoder = state.decoders[index(direction)].get();
+  BodyDecoder* decoder = flow_->state.decoders[index(direction)].get();
   if (decoder == nullptr) return inspect(bytes);
   decoder->decode(bytes, inspect);  // what it says of broken codings is in its counters
 }
@@ -127,11 +135,28 @@ void Pipeline::Inspection::on_http_gap(HttpTransaction&, Direction direction, ui
 void Pipeline::Inspection::on_http_message_end(HttpTransaction& transaction, Direction direction) {
   if (pipeline_.matcher_ == nullptr) return;
   flow_->state.decoders[index(direction)].reset();
-  report(pipeline_.matcher_->http_message_end(packet_, decoded_, facts_, flow_->state.rules, transaction, direction));
+  pipeline_.matcher_->transaction_message_end(transaction, direction);
 }
 
+// The matcher still has to look at it: it is kept until the packet ends. If a packet ends more transactions than are
+// kept, the matcher looks at those so far, and they end before the packet does.
 void Pipeline::Inspection::on_http_transaction_end(HttpTransaction& t) {
-  if (pipeline_.matcher_ != nullptr) pipeline_.matcher_->http_end(flow_->state.rules, t);
+  if (pipeline_.matcher_ == nullptr) return end_transaction(t);
+  if (pipeline_.kept_count_ == pipeline_.kept_.size()) end_kept_transactions();
+  t.kept = true;
+  pipeline_.kept_[pipeline_.kept_count_++] = &t;
+}
+
+void Pipeline::Inspection::end_kept_transactions() {
+  const auto kept = std::span(pipeline_.kept_).first(std::exchange(pipeline_.kept_count_, 0));
+  for (HttpTransaction* const t : kept) {
+    report(pipeline_.matcher_->transaction_end(flow_->state.rules, *t));
+    end_transaction(*t);
+    HttpPool::give_back(static_cast<PooledTransaction*>(t));
+  }
+}
+
+void Pipeline::Inspection::end_transaction(HttpTransaction& t) {
   ++flow_->state.http_transactions;
   ++pipeline_.account_[Counter::kHttpTransactions];
   if (t.anomalies != 0) ++pipeline_.account_[Counter::kHttpAnomalies];

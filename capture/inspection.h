@@ -1,5 +1,7 @@
 // One packet's way through reassembly and matching: the sink of the reassembler and of the HTTP parser, which feeds the
-// matcher and turns what they say into records. Lives on the stack for one packet, or for the end of one flow.
+// matcher and turns what they say into records. Lives on the stack for one packet, or for the end of one flow, and ends
+// with end(). The matcher looks at everything that the packet brought when it ends, so transactions that are over are
+// kept until then.
 #pragma once
 
 #include <span>
@@ -10,21 +12,17 @@ namespace gatetape {
 
 class Pipeline::Inspection {
  public:
-  Inspection(Pipeline& pipeline, const Packet& packet, const DecodedPacket& decoded, Flow* flow, Direction direction)
-      : pipeline_(pipeline), packet_(packet), decoded_(decoded), flow_(flow) {
-    facts_.direction = direction;
-    if (flow == nullptr) return;
-    facts_.has_flow = true;
-    facts_.flow_id = flow->flow_id;
-    facts_.app_protocol = protocol_before_ = flow->state.protocol.protocol();
-    refresh();
-    established_before_ = facts_.established;
-  }
+  // Without a packet (kFlowEnd) `packet` and `decoded` say where and when what is delivered belongs.
+  Inspection(Pipeline& pipeline, const Packet& packet, const DecodedPacket& decoded, Flow* flow, Direction direction,
+             Matcher::Occasion occasion = Matcher::Occasion::kPacket);
+  Inspection(const Inspection&) = delete;
+  Inspection& operator=(const Inspection&) = delete;
 
   void segment() { pipeline_.tcp_.segment(flow_->state.tcp, facts_.direction, packet_, decoded_, *this); }
-  void packet();
   // The flow is over: what waits in its stream is delivered, its last transactions end.
   void finish_flow();
+  // Alerts, then the records of transactions that are over. Called once, last.
+  void end();
 
   // --- from the reassembler ---
   void on_stream_bytes(Direction direction, std::span<const uint8_t> bytes, uint64_t offset);
@@ -41,6 +39,8 @@ class Pipeline::Inspection {
  private:
   void refresh();
   void parse_held();
+  void end_transaction(HttpTransaction& transaction);
+  void end_kept_transactions();
   void report(std::span<const RuleHit> hits);
   void report(const RuleHit& hit);
   Endpoints client_to_server() const;
@@ -51,8 +51,7 @@ class Pipeline::Inspection {
   const DecodedPacket& decoded_;
   Flow* const flow_;  // null: not IP, or nothing to follow
   FlowFacts facts_;
-  AppProtocol protocol_before_ = AppProtocol::kUnknown;  // as the packet found the flow
-  bool established_before_ = false;
+  Matcher::FlowStatePointer no_flow_;  // what the matcher remembers of a packet without flow: nothing that lasts
 };
 
 // Addresses and ports of a flow, from the client to the server.

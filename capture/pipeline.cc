@@ -175,7 +175,7 @@ bool Pipeline::inspectable(const Packet& packet, const DecodedPacket& decoded) {
   return false;
 }
 
-// Stream -> HTTP -> match; what they find comes back through the Inspection.
+// Stream -> HTTP -> match; the Inspection is told what they find.
 void Pipeline::inspect(const Packet& packet, const DecodedPacket& decoded, Flow* flow, Direction direction) {
   Inspection inspection(*this, packet, decoded, flow, direction);
   if (decoded.protocol == kProtocolTcp && decoded.has_transport && !decoded.is_fragment) {
@@ -187,7 +187,7 @@ void Pipeline::inspect(const Packet& packet, const DecodedPacket& decoded, Flow*
       flows_.set_class(*flow, FlowClass::kTcpEstablished);
     }
   }
-  inspection.packet();
+  inspection.end();
 }
 
 void Pipeline::keep(const Packet& packet, const DecodedPacket& decoded, const Flow* flow, Direction direction) {
@@ -222,7 +222,9 @@ void Pipeline::end_flow(Flow& flow, FlowEnd end) {
   decoded.source_port = endpoints.source_port;
   decoded.destination_port = endpoints.destination_port;
   if (flow.key.protocol == kProtocolTcp) {
-    Inspection(*this, last, decoded, &flow, Direction::kToServer).finish_flow();
+    Inspection inspection(*this, last, decoded, &flow, Direction::kToServer, Matcher::Occasion::kFlowEnd);
+    inspection.finish_flow();
+    inspection.end();
   }
   flow.state.rules.reset();
 

@@ -72,6 +72,9 @@ class Pipeline {
   // What is fetched ahead must still be in the first-level cache when its packet's turn comes: about 700 bytes each.
   static constexpr size_t kLookAhead = 32;
 
+  // Transactions that may end within a packet before the matcher has to look at them early.
+  static constexpr size_t kKeptMax = 64;
+
   // The packets of these positions.
   void process(const Burst& burst, std::span<const uint8_t> mine);
   void report_account(int64_t now_ns);
@@ -98,6 +101,9 @@ class Pipeline {
   HttpPool http_pool_;
   Http1Parser http_;
   std::unique_ptr<Matcher> matcher_;  // null: no rules
+  // Transactions that ended within the packet at hand and that the matcher has not looked at yet.
+  std::array<HttpTransaction*, kKeptMax> kept_;
+  size_t kept_count_ = 0;
   BodyDecoders body_decoders_;
   FlowTable<PipelineFlow> flows_;  // last: its flows give back what they hold of the members above
 };

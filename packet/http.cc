@@ -31,6 +31,7 @@ void HttpTransaction::clear() {
   body_length[0] = body_length[1] = 0;
   request_timestamp_ns = response_timestamp_ns = 0;
   request_ordinal = response_ordinal = 0;
+  kept = false;
 }
 
 }  // namespace gatetape

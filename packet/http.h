@@ -62,6 +62,8 @@ struct HttpTransaction {
   int64_t response_timestamp_ns = 0;
   uint64_t request_ordinal = 0;
   uint64_t response_ordinal = 0;
+  // Set by a sink that needs it beyond its end: the parser then leaves it to the sink to give it back to its pool.
+  bool kept = false;
 
   bool complete() const { return request_complete && response_complete; }
   void clear();

@@ -18,7 +18,7 @@
 //   on_http_body(HttpTransaction&, Direction, span)      entity bytes, after the transfer coding was removed
 //   on_http_message_end(HttpTransaction&, Direction)     that side's message is complete, body included
 //   on_http_transaction_end(HttpTransaction&)            exactly once for each transaction; it is recycled after the
-//   call
+//                                                        call, unless the sink has set `kept`
 // and may have on_http_gap(HttpTransaction&, Direction, uint64_t length): that many body bytes are missing here (of the
 // transfer coding as sent, if chunked). Whoever matches across body pieces must not do so across a gap; without the
 // call see kHttpGap. The sink must not call the parser.
@@ -241,7 +241,7 @@ template <class Sink>
 void Http1Parser::end_transaction(Http1Connection& connection, PooledTransaction& transaction, Sink& sink) {
   remove(connection, transaction);
   sink.on_http_transaction_end(transaction);
-  HttpPool::give_back(&transaction);
+  if (!transaction.kept) HttpPool::give_back(&transaction);
 }
 
 }  // namespace gatetape

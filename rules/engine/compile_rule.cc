@@ -103,9 +103,8 @@ std::vector<CompiledGroup> compile_groups(const Rule& rule, std::deque<std::stri
   std::vector<size_t> order(rule.groups.size());
   std::iota(order.begin(), order.end(), size_t{0});
   if (rule.variable_count == 0) {
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      return element_cost(rule.groups[a]) < element_cost(rule.groups[b]);
-    });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return element_cost(rule.groups[a]) < element_cost(rule.groups[b]); });
   }
   std::vector<CompiledGroup> compiled;
   for (const size_t i : order) compiled.push_back(compile_group(rule.groups[i], needles));

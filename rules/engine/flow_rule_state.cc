@@ -10,11 +10,11 @@ constexpr size_t kBodyBytesFirst = 4096;
 
 }  // namespace
 
-bool FlowRuleState::has_bit(uint32_t bit) const {
+bool FlowRuleState::has_bit(FlowbitId bit) const {
   return std::binary_search(bits_.begin(), bits_.end(), bit);
 }
 
-void FlowRuleState::set_bit(uint32_t bit) {
+void FlowRuleState::set_bit(FlowbitId bit) {
   const auto at = std::lower_bound(bits_.begin(), bits_.end(), bit);
   if (at != bits_.end() && *at == bit) return;
   if (bits_.size() == kFlowbitsMax) {
@@ -24,7 +24,7 @@ void FlowRuleState::set_bit(uint32_t bit) {
   bits_.insert(at, bit);
 }
 
-void FlowRuleState::unset_bit(uint32_t bit) {
+void FlowRuleState::unset_bit(FlowbitId bit) {
   const auto at = std::lower_bound(bits_.begin(), bits_.end(), bit);
   if (at != bits_.end() && *at == bit) bits_.erase(at);
 }

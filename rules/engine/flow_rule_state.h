@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "packet/flow_key.h"
+#include "rules/engine/flowbit_names.h"
 
 namespace gatetape {
 
@@ -20,7 +21,7 @@ class FlowStatePool;
 class FlowRuleState;
 
 inline constexpr size_t kStreamRetainedBytes = 2560;  // what a match on the stream can look back, at least
-inline constexpr size_t kStreamWindowBytes = 8192;
+inline constexpr size_t kStreamWindowBytes = 8192 + 1536;  // and one more packet of usual size
 inline constexpr size_t kStreamWindowsMax = 8192;
 inline constexpr uint64_t kStreamBytesInspected = 1u << 20;  // of each direction, as Suricata's default has it
 inline constexpr size_t kPendingStreamRulesMax = 32;
@@ -59,7 +60,7 @@ struct StreamTail {
 struct TransactionSide {
   std::vector<uint32_t> pending;  // rules whose literal was in the head, and that wait for the body
   std::vector<uint8_t> body;
-  bool retain = false;  // somebody still wants the body
+  bool retain = false;  // a rule still wants more of the body
   bool done = false;    // the body was inspected
 };
 
@@ -75,9 +76,9 @@ class FlowRuleState {
   FlowStatePool& pool() const { return pool_; }
   std::array<StreamTail, 2>& streams() { return streams_; }
 
-  bool has_bit(uint32_t bit) const;
-  void set_bit(uint32_t bit);  // silently full at kFlowbitsMax; the pool counts
-  void unset_bit(uint32_t bit);
+  bool has_bit(FlowbitId bit) const;
+  void set_bit(FlowbitId bit);  // silently full at kFlowbitsMax; the pool counts
+  void unset_bit(FlowbitId bit);
 
   // Null when there is none, or no room for one more.
   TransactionState* find_transaction(uint64_t id);
@@ -92,7 +93,7 @@ class FlowRuleState {
 
   FlowStatePool& pool_;
   std::array<StreamTail, 2> streams_;
-  std::vector<uint32_t> bits_;  // sorted
+  std::vector<FlowbitId> bits_;  // sorted
   std::vector<TransactionState*> transactions_;
 };
 

@@ -6,156 +6,6 @@
 #include "rules/engine/matcher_impl.h"
 
 namespace gatetape {
-namespace {
-
-bool header_holds(const CompiledRule& compiled, const IpAddress& source, uint16_t source_port,
-                  const IpAddress& destination, uint16_t destination_port) {
-  const Rule& rule = *compiled.rule;
-  return (compiled.any_source || (rule.source_ports->contains(source_port) && rule.source->contains(source))) &&
-         (compiled.any_destination ||
-          (rule.destination_ports->contains(destination_port) && rule.destination->contains(destination)));
-}
-
-bool protocol_holds(const Rule& rule, const DecodedPacket& decoded, const FlowFacts& facts) {
-  switch (rule.protocol) {
-    case RuleProtocol::kIp:
-      return true;
-    case RuleProtocol::kTcp:
-    case RuleProtocol::kTcpPacket:
-    case RuleProtocol::kTcpStream:
-      return decoded.protocol == kProtocolTcp;
-    case RuleProtocol::kUdp:
-      return decoded.protocol == kProtocolUdp;
-    case RuleProtocol::kIcmp:
-      return decoded.protocol == kProtocolIcmp || decoded.protocol == kProtocolIcmpv6;
-    case RuleProtocol::kHttp:
-      return facts.app_protocol == AppProtocol::kHttp1 || facts.app_protocol == AppProtocol::kHttp2;
-    case RuleProtocol::kHttp1:
-      return facts.app_protocol == AppProtocol::kHttp1;
-  }
-  return false;
-}
-
-bool flow_holds(const FlowOptions& options, const FlowFacts& facts, Direction direction) {
-  if (!options.given) return true;
-  if (options.state == FlowState::kEstablished && !facts.established) return false;
-  if (options.state == FlowState::kNotEstablished && facts.established) return false;
-  if (options.state != FlowState::kStateless && !facts.has_flow) return false;
-  if (options.direction == FlowDirection::kAny) return true;
-  return (options.direction == FlowDirection::kToServer) == (direction == Direction::kToServer);
-}
-
-uint64_t field_of(PacketField field, const DecodedPacket& decoded) {
-  switch (field) {
-    case PacketField::kPayloadSize:
-      return decoded.payload_length;
-    case PacketField::kTtl:
-      return decoded.ttl;
-    case PacketField::kIcmpType:
-      return decoded.source_port;
-    case PacketField::kIcmpCode:
-      return decoded.destination_port;
-    case PacketField::kIpProtocol:
-      return decoded.protocol;
-  }
-  return 0;
-}
-
-bool flags_hold(const TcpFlagsTest& test, uint8_t tcp_flags) {
-  const auto flags = static_cast<uint8_t>(tcp_flags & ~test.ignored);
-  switch (test.match) {
-    case FlagsMatch::kExactly:
-      return flags == test.flags;
-    case FlagsMatch::kAllOf:
-      return (flags & test.flags) == test.flags;
-    case FlagsMatch::kAnyOf:
-      return (flags & test.flags) != 0;
-    case FlagsMatch::kNoneOf:
-      return (flags & test.flags) == 0;
-  }
-  return false;
-}
-
-bool stream_size_holds(const StreamSizeTest& test, const FlowFacts& facts) {
-  const bool client = test.test.holds(facts.stream_bytes[index(Direction::kToServer)]);
-  const bool server = test.test.holds(facts.stream_bytes[index(Direction::kToClient)]);
-  switch (test.side) {
-    case StreamSide::kServer:
-      return server;
-    case StreamSide::kClient:
-      return client;
-    case StreamSide::kBoth:
-      return client && server;
-    case StreamSide::kEither:
-      return client || server;
-  }
-  return false;
-}
-
-bool packet_holds(const Rule& rule, const DecodedPacket& decoded, const FlowFacts& facts) {
-  for (const PacketTest& test : rule.packet_tests) {
-    const bool icmp_field = test.field == PacketField::kIcmpType || test.field == PacketField::kIcmpCode;
-    if (icmp_field && packet_kind(decoded.protocol) != PacketKind::kIcmp) return false;
-    if (!test.test.holds(field_of(test.field, decoded))) return false;
-    // "dsize:!9" asks for a payload of another size, not for none.
-    if (test.field == PacketField::kPayloadSize && test.test.negated && decoded.payload_length == 0) return false;
-  }
-  for (const TcpFlagsTest& test : rule.tcp_flags) {
-    if (decoded.protocol != kProtocolTcp || !flags_hold(test, decoded.tcp_flags)) return false;
-  }
-  for (const StreamSizeTest& test : rule.stream_sizes) {
-    if (!stream_size_holds(test, facts)) return false;
-  }
-  return true;
-}
-
-bool flowbits_hold(const Rule& rule, const FlowRuleState* state) {
-  for (const FlowbitTest& test : rule.flowbits) {
-    if (test.operation != FlowbitOperation::kIsSet && test.operation != FlowbitOperation::kIsNotSet) continue;
-    const bool wanted = test.operation == FlowbitOperation::kIsSet;
-    const bool any = std::any_of(test.bits.begin(), test.bits.end(),
-                                 [&](uint32_t bit) { return (state != nullptr && state->has_bit(bit)) == wanted; });
-    if (!any) return false;
-  }
-  return true;
-}
-
-void change_flowbits(const Rule& rule, FlowRuleState& state) {
-  for (const FlowbitTest& test : rule.flowbits) {
-    for (const uint32_t bit : test.bits) {
-      const bool toggle = test.operation == FlowbitOperation::kToggle;
-      if (test.operation == FlowbitOperation::kSet || (toggle && !state.has_bit(bit))) {
-        state.set_bit(bit);
-      } else if (test.operation == FlowbitOperation::kUnset || toggle) {
-        state.unset_bit(bit);
-      }
-    }
-  }
-}
-
-bool changes_flowbits(const Rule& rule) {
-  return std::any_of(rule.flowbits.begin(), rule.flowbits.end(), [](const FlowbitTest& test) {
-    return test.operation != FlowbitOperation::kIsSet && test.operation != FlowbitOperation::kIsNotSet;
-  });
-}
-
-bool same_direction(const FlowFacts& facts, Direction direction) {
-  return facts.direction == direction;
-}
-
-}  // namespace
-
-Matcher::Scene::Scene(const Packet& packet_in, const DecodedPacket& decoded_in, const FlowFacts& facts_in,
-                      FlowStatePointer& flow_in, Direction direction_in)
-    : packet(packet_in),
-      decoded(decoded_in),
-      facts(facts_in),
-      flow(flow_in),
-      direction(direction_in),
-      source(same_direction(facts, direction) ? decoded.source : decoded.destination),
-      destination(same_direction(facts, direction) ? decoded.destination : decoded.source),
-      source_port(same_direction(facts, direction) ? decoded.source_port : decoded.destination_port),
-      destination_port(same_direction(facts, direction) ? decoded.destination_port : decoded.source_port) {}
 
 Matcher::Impl::Impl(std::shared_ptr<const RuleSet> rules_in) : rules(std::move(rules_in)), marks(rules->size(), 0) {
   hs_scratch_t* grown = nullptr;
@@ -165,25 +15,9 @@ Matcher::Impl::Impl(std::shared_ptr<const RuleSet> rules_in) : rules(std::move(r
   scratch.reset(grown);
 }
 
-void Matcher::Impl::sort_candidates() {
-  std::sort(candidates.begin(), candidates.end());
-}
-
-FlowRuleState& Matcher::Impl::state(Scene& scene) {
-  if (scene.flow == nullptr) scene.flow.reset(pool.acquire());
-  return *scene.flow;
-}
-
-bool Matcher::Impl::conditions_hold(const CompiledRule& compiled, const Scene& scene) const {
-  const Rule& rule = *compiled.rule;
-  const bool forward =
-      header_holds(compiled, scene.source, scene.source_port, scene.destination, scene.destination_port);
-  if (!forward && !(rule.bidirectional && header_holds(compiled, scene.destination, scene.destination_port,
-                                                       scene.source, scene.source_port))) {
-    return false;
-  }
-  return protocol_holds(rule, scene.decoded, scene.facts) && flow_holds(rule.flow, scene.facts, scene.direction) &&
-         packet_holds(rule, scene.decoded, scene.facts) && flowbits_hold(rule, scene.flow.get());
+FlowRuleState& Matcher::Impl::state() {
+  if (*current.flow == nullptr) current.flow->reset(pool.acquire());
+  return **current.flow;
 }
 
 bool Matcher::Impl::payload_holds(const CompiledRule& rule, std::span<const uint8_t> payload) {
@@ -194,78 +28,80 @@ bool Matcher::Impl::payload_holds(const CompiledRule& rule, std::span<const uint
   return true;
 }
 
-bool Matcher::Impl::matched(uint32_t rule, Scene& scene, const HttpTransaction* transaction) {
-  const Rule& matched_rule = *rules->rule(rule).rule;
-  if (changes_flowbits(matched_rule)) change_flowbits(matched_rule, state(scene));
-  if (matched_rule.action == RuleAction::kPass) {
-    // What passes by its stream or transaction passes to the flow's end; a packet passes alone.
-    if (transaction != nullptr ||
-        (rules->rule(rule).moments[static_cast<size_t>(index(scene.direction))] & kOnStream)) {
-      state(scene).passed = true;
-    }
-    return false;
-  }
-  if (!matched_rule.noalert && report(rule, scene, transaction)) {
-    hits.push_back({&matched_rule, transaction, scene.direction});
-  }
-  return true;
+// The order is that of Suricata's DetectRun.
+void Matcher::Impl::look_at_everything() {
+  look_at_packet_and_streams();
+  for (size_t i = 0; i < transaction_looks.size() && current.inspected; ++i) look_at_transaction(transaction_looks[i]);
+  transaction_looks.clear();
+  head_candidates.clear();
 }
 
-bool Matcher::Impl::report(uint32_t rule, const Scene& scene, const HttpTransaction* transaction) {
+// The flow is not looked at any more, from here on.
+void Matcher::Impl::pass_flow() {
+  state().passed = true;
+  current.inspected = current.packet_waits = false;
+  stream_looks[0].waits = stream_looks[1].waits = false;
+}
+
+void Matcher::Impl::matched(uint32_t rule, const Scene& scene, const HttpTransaction* transaction) {
+  const CompiledRule& compiled = rules->rule(rule);
+  if (!compiled.flowbit_changes.empty()) change_flowbits(compiled, state());
+  if (compiled.rule->action == RuleAction::kPass) {
+    current.passed = true;
+    // A pass on a stream or a transaction is for the flow. One on a packet is for that packet, unless nothing in the
+    // rule is about the packet alone.
+    const bool on_flow = compiled.passes_flow || scene.is_stream || transaction != nullptr;
+    if (on_flow && scene.facts.has_flow) pass_flow();
+    return;
+  }
+  if (compiled.rule->noalert || current.passed) return;
   if (transaction == nullptr) {
-    if (reported_ordinal != scene.packet.ordinal) {
-      reported_ordinal = scene.packet.ordinal;
-      reported.clear();
-    }
-    // What depends on positions may be true of the packet and of the stream, and Suricata reports both.
-    const Reported now{rule, rules->rule(rule).positional && scene.is_stream};
-    if (std::find(reported.begin(), reported.end(), now) != reported.end()) return false;
+    // A rule that counts from a start may hold for the packet and for the stream, and Suricata reports both.
+    const Reported now{rule, compiled.positional && scene.is_stream};
+    if (std::find(reported.begin(), reported.end(), now) != reported.end()) return;
     reported.push_back(now);
   }
-  const Threshold& threshold = rules->rule(rule).rule->threshold;
-  if (threshold.kind == ThresholdKind::kNone) return true;
-  ThresholdQuestion question;
-  question.threshold = &threshold;
-  question.rule = rule;
-  question.flow_id = scene.facts.flow_id;
-  question.source = scene.source;
-  question.destination = scene.destination;
-  question.timestamp_ns = scene.packet.timestamp_ns;
-  return thresholds.count_and_ask(question);
+  if (found.size() == kAlertsPerPacketMax) {
+    ++alerts_over_limit;
+    return;
+  }
+  found.push_back({rule, static_cast<uint32_t>(found.size()), transaction, scene.direction});
 }
 
-void Matcher::Impl::packet(Scene& scene) {
-  const DecodedPacket& decoded = scene.decoded;
-  const bool whole = decoded.has_transport && !decoded.is_fragment;
-  const PacketKind kind = whole ? packet_kind(decoded.protocol) : PacketKind::kOther;
-  const ZoneRules& zone = rules->zone_rules(scene.source, scene.destination, scene.direction);
-  const ZoneRules::PacketRules& list = zone.packet[static_cast<size_t>(kind)];
-  const std::span<const uint8_t> payload = decoded.payload(scene.packet);
-
-  const auto scan = [&](const Prefilter* prefilter) {
-    if (prefilter == nullptr) return;
-    prefilter->scan(payload, scratch.get(),
-                    [&](uint32_t literal, uint64_t) { add_candidates(prefilter->rules_of(literal)); });
-  };
-  if (!payload.empty()) {
-    scan(list.near);
-    scan(list.whole);
-    add_candidates(list.always_payload);
-    // Nobody reassembles what belongs to no connection: its packets are all there is to see of it.
-    const bool unstreamed =
-        kind == PacketKind::kTcp && !scene.facts.established && scene.facts.stream_bytes[index(scene.direction)] == 0;
-    if (unstreamed) {
-      scan(zone.stream.prefilter);
-      add_candidates(zone.stream.always);
+// As Suricata's PacketAlertFinalize does: in rule order, a rule's later transactions first; thresholds count what is
+// left when a pass rule has removed what it removes.
+void Matcher::Impl::report() {
+  hits.clear();
+  if (current.passed) found.clear();
+  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
+    if (a.rule != b.rule) return a.rule < b.rule;
+    if (a.transaction != b.transaction && a.transaction != nullptr && b.transaction != nullptr) {
+      return a.transaction->id > b.transaction->id;
     }
+    return a.order < b.order;
+  });
+  for (const Found& match : found) {
+    const Rule& rule = *rules->rule(match.rule).rule;
+    if (rule.threshold.kind != ThresholdKind::kNone) {
+      const bool as_packet = match.direction == current.facts->direction;
+      ThresholdQuestion question;
+      question.threshold = &rule.threshold;
+      question.rule = match.rule;
+      question.flow_id = current.facts->flow_id;
+      question.source = as_packet ? current.decoded->source : current.decoded->destination;
+      question.destination = as_packet ? current.decoded->destination : current.decoded->source;
+      question.timestamp_ns = current.packet->timestamp_ns;
+      if (!thresholds.count_and_ask(question)) continue;
+    }
+    hits.push_back({&rule, match.transaction, match.direction});
   }
-  add_candidates(list.always);
-  sort_candidates();
-  for (const uint32_t rule : candidates) {
-    const CompiledRule& compiled = rules->rule(rule);
-    if (!conditions_hold(compiled, scene) || !payload_holds(compiled, payload)) continue;
-    if (!matched(rule, scene, nullptr)) return;
-  }
+  found.clear();
+}
+
+bool Matcher::Impl::refers_to(const HttpTransaction& transaction) const {
+  const auto is_it = [&](const auto& some) { return some.transaction == &transaction; };
+  return std::any_of(transaction_looks.begin(), transaction_looks.end(), is_it) ||
+         std::any_of(found.begin(), found.end(), is_it);
 }
 
 Matcher::Matcher(std::shared_ptr<const RuleSet> rules) : impl_(std::make_unique<Impl>(std::move(rules))) {}
@@ -276,63 +112,81 @@ void Matcher::FreeFlowState::operator()(FlowRuleState* state) const {
   state->pool().release(state);
 }
 
-std::span<const RuleHit> Matcher::inspect_packet(const Packet& packet, const DecodedPacket& decoded,
-                                                 const FlowFacts& facts, FlowStatePointer& flow) {
-  Scene scene(packet, decoded, facts, flow, facts.direction);
-  impl_->begin_look();
-  if (!impl_->passed(scene)) impl_->packet(scene);
+void Matcher::begin_packet(const Packet& packet, const DecodedPacket& decoded, const FlowFacts& facts,
+                           FlowStatePointer& flow, Occasion occasion) {
+  GT_CHECK(impl_->current.packet == nullptr);
+  Impl::Current& current = impl_->current;
+  current.packet = &packet;
+  current.decoded = &decoded;
+  current.facts = &facts;
+  current.flow = &flow;
+  current.established_before = facts.established;
+  current.protocol_before = facts.app_protocol;
+  current.inspected = flow == nullptr || !flow->passed;
+  current.packet_waits = current.inspected && occasion == Occasion::kPacket;
+  current.passed = false;
+  // A flow's end belongs to its last packet: what that has reported is not reported again.
+  if (occasion == Occasion::kPacket || impl_->reported_ordinal != packet.ordinal) impl_->reported.clear();
+  impl_->reported_ordinal = packet.ordinal;
+}
+
+std::span<const RuleHit> Matcher::end_packet() {
+  impl_->look_at_everything();
+  impl_->report();
+  impl_->current.packet = nullptr;
   return impl_->hits;
 }
 
-std::span<const RuleHit> Matcher::inspect_stream(const Packet& packet, const DecodedPacket& decoded,
-                                                 const FlowFacts& facts, FlowStatePointer& flow, Direction direction,
-                                                 std::span<const uint8_t> bytes, uint64_t offset) {
-  Scene scene(packet, decoded, facts, flow, direction);
-  impl_->begin_look();
-  scene.is_stream = true;
-  if (!impl_->passed(scene)) impl_->stream(scene, bytes, offset);
-  return impl_->hits;
+void Matcher::stream(Direction direction, std::span<const uint8_t> bytes, uint64_t offset) {
+  if (impl_->current.inspected) impl_->stream(direction, bytes, offset);
 }
 
-std::span<const RuleHit> Matcher::http_head(const Packet& packet, const DecodedPacket& decoded, const FlowFacts& facts,
-                                            FlowStatePointer& flow, const HttpTransaction& transaction,
-                                            Direction direction) {
-  Scene scene(packet, decoded, facts, flow, direction);
-  impl_->begin_look();
-  if (!impl_->passed(scene)) impl_->head(scene, transaction);
-  return impl_->hits;
+void Matcher::transaction_head(const HttpTransaction& transaction, Direction direction) {
+  if (impl_->current.inspected) impl_->head(transaction, direction);
 }
 
-std::span<const RuleHit> Matcher::http_body(const Packet& packet, const DecodedPacket& decoded, const FlowFacts& facts,
-                                            FlowStatePointer& flow, const HttpTransaction& transaction,
-                                            Direction direction, std::span<const uint8_t> bytes) {
-  impl_->begin_look();
-  if (flow == nullptr) return {};
-  Scene scene(packet, decoded, facts, flow, direction);
-  if (!impl_->passed(scene)) impl_->body(scene, transaction, bytes);
-  return impl_->hits;
+void Matcher::transaction_body(const HttpTransaction& transaction, Direction direction,
+                               std::span<const uint8_t> bytes) {
+  TransactionSide* const side = impl_->kept_side(transaction, direction);
+  if (side == nullptr || !side->retain) return;
+  if (!impl_->pool.append_body(*side, bytes)) impl_->message_is_there(transaction, direction, *side);
 }
 
-bool Matcher::wants_body(const FlowStatePointer& flow, const HttpTransaction& transaction, Direction direction) const {
-  if (flow == nullptr || flow->passed) return false;
-  TransactionState* open = flow->find_transaction(transaction.id);
-  if (open == nullptr) return false;
-  const TransactionSide& side = open->sides[static_cast<size_t>(index(direction))];
-  return side.retain && !side.done;
+bool Matcher::wants_body(const HttpTransaction& transaction, Direction direction) const {
+  const TransactionSide* const side = impl_->kept_side(transaction, direction);
+  return side != nullptr && side->retain;
 }
 
-std::span<const RuleHit> Matcher::http_message_end(const Packet& packet, const DecodedPacket& decoded,
-                                                   const FlowFacts& facts, FlowStatePointer& flow,
-                                                   const HttpTransaction& transaction, Direction direction) {
-  impl_->begin_look();
-  if (flow == nullptr) return {};
-  Scene scene(packet, decoded, facts, flow, direction);
-  if (!impl_->passed(scene)) impl_->message_end(scene, transaction);
-  return impl_->hits;
+void Matcher::transaction_message_end(const HttpTransaction& transaction, Direction direction) {
+  TransactionSide* const side = impl_->kept_side(transaction, direction);
+  if (side != nullptr && side->retain) impl_->message_is_there(transaction, direction, *side);
 }
 
-void Matcher::http_end(FlowStatePointer& flow, const HttpTransaction& transaction) {
+std::span<const RuleHit> Matcher::transaction_end(FlowStatePointer& flow, const HttpTransaction& transaction) {
+  impl_->hits.clear();
+  if (impl_->current.packet != nullptr && impl_->refers_to(transaction)) {
+    ++impl_->packets_in_parts;
+    impl_->look_at_everything();
+    impl_->report();
+  }
   if (flow != nullptr) flow->close_transaction(transaction.id);
+  return impl_->hits;
+}
+
+MatcherCounters Matcher::counters() const {
+  const FlowStateCounters& state = impl_->pool.counters;
+  MatcherCounters counters;
+  counters.windows_taken_away = state.windows_taken_away;
+  counters.bodies_over_budget = state.bodies_over_budget;
+  counters.transactions_over_limit = state.transactions_over_limit;
+  counters.flowbits_over_limit = state.flowbits_over_limit;
+  counters.pending_over_limit = state.pending_over_limit;
+  counters.alerts_over_limit = impl_->alerts_over_limit;
+  counters.packets_looked_at_in_parts = impl_->packets_in_parts;
+  counters.inspections_cut = impl_->inspector.limits_hit();
+  counters.thresholds_forgotten = impl_->thresholds.evicted();
+  counters.body_verdicts_found = impl_->verdicts.found();
+  return counters;
 }
 
 }  // namespace gatetape

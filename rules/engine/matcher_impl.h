@@ -1,5 +1,5 @@
-// What the parts of the matcher share: matcher.cc has what all rules have in common and packets, matcher_stream.cc
-// streams, matcher_http.cc transactions.
+// What the parts of the matcher share. matcher.cc has the order of a packet's looks and its alerts, matcher_packet.cc
+// the rules for packets and streams, matcher_stream.cc the windows on streams, matcher_transaction.cc transactions.
 #pragma once
 
 #include <string>
@@ -11,73 +11,106 @@
 #include "rules/engine/content_inspection.h"
 #include "rules/engine/flow_rule_state.h"
 #include "rules/engine/matcher.h"
+#include "rules/engine/rule_conditions.h"
 #include "rules/engine/threshold.h"
 
 namespace gatetape {
 
-// One look: the packet at which it happens, and the addresses of who sent what is looked at.
-struct Matcher::Scene {
-  Scene(const Packet& packet_in, const DecodedPacket& decoded_in, const FlowFacts& facts_in, FlowStatePointer& flow_in,
-        Direction direction_in);
-
-  const Packet& packet;
-  const DecodedPacket& decoded;
-  const FlowFacts& facts;
-  FlowStatePointer& flow;
-  Direction direction;
-  const IpAddress& source;
-  const IpAddress& destination;
-  uint16_t source_port;
-  uint16_t destination_port;
-  bool is_stream = false;
-};
+inline constexpr size_t kTransactionLooksMax = 64;  // sides of transactions that wait for one look
+inline constexpr size_t kAlertsPerPacketMax = 4096;
 
 struct Matcher::Impl {
   explicit Impl(std::shared_ptr<const RuleSet> rules_in);
 
-  // --- candidates: each rule at most once per look ---
-  void begin_look() {
-    hits.clear();
-    candidates.clear();
-    ++look;
-  }
+  // The packet between begin_packet and end_packet. Null pointers: none.
+  struct Current {
+    const Packet* packet = nullptr;
+    const DecodedPacket* decoded = nullptr;
+    const FlowFacts* facts = nullptr;
+    FlowStatePointer* flow = nullptr;
+    bool established_before = false;  // as the packet found the flow
+    AppProtocol protocol_before = AppProtocol::kUnknown;
+    bool inspected = false;     // false: its flow is passed, and nothing is looked at
+    bool packet_waits = false;  // its packet rules were not looked at yet
+    bool passed = false;        // a pass rule matched: it has no alerts
+  };
+  // The bytes that the packet brought to one direction's stream.
+  struct StreamLook {
+    bool waits = false;  // there are some that were not looked at yet
+    uint32_t begin = 0;  // where they begin in the stream's window
+  };
+  // What the packet brought to one side of a transaction.
+  struct TransactionLook {
+    const HttpTransaction* transaction = nullptr;
+    Direction direction = Direction::kToServer;
+    bool head = false;     // the head
+    bool message = false;  // the message's end, or as much of its body as is inspected
+    uint32_t first = 0;    // its part of head_candidates
+    uint32_t count = 0;
+  };
+  struct StreamCandidate {
+    uint32_t rule = 0;
+    uint8_t side = 0;
+    uint64_t literal_end = 0;  // stream offset; 0: the rule has no literal
+  };
+  // A rule that matched, and alerts unless the packet is passed.
+  struct Found {
+    uint32_t rule = 0;
+    uint32_t order = 0;  // in which the packet's matches were found
+    const HttpTransaction* transaction = nullptr;
+    Direction direction = Direction::kToServer;
+  };
+  // A packet or stream rule that matched at this packet: both looks may find the same.
+  struct Reported {
+    uint32_t rule = 0;
+    bool position_in_stream = false;
+    friend bool operator==(const Reported&, const Reported&) = default;
+  };
+
+  // --- the order of looks, matcher.cc ---
+  // Looks at all that waits: the packet and streams, then transactions.
+  void look_at_everything();
+  // Sorts what was found and makes `hits` of it.
+  void report();
+  // Everything in the rule holds: flowbits, passing, and what becomes an alert.
+  void matched(uint32_t rule, const Scene& scene, const HttpTransaction* transaction);
+  bool refers_to(const HttpTransaction& transaction) const;
+  void pass_flow();
+  bool payload_holds(const CompiledRule& rule, std::span<const uint8_t> payload);
+  FlowRuleState& state();
+
+  // --- packets and streams, matcher_packet.cc ---
+  void look_at_packet_and_streams();
+  void find_packet_candidates(const Scene& scene);
+  void look_at_packet(uint32_t rule, const Scene& scene);
+  void look_at_stream(const StreamCandidate& candidate, const Scene& scene);
+  // --- windows on streams, matcher_stream.cc ---
+  void stream(Direction direction, std::span<const uint8_t> bytes, uint64_t offset);
+  void find_stream_candidates(const RuleList& list, size_t side);
+  // --- transactions, matcher_transaction.cc ---
+  TransactionLook& look_for(const HttpTransaction& transaction, Direction direction);
+  TransactionSide* kept_side(const HttpTransaction& transaction, Direction direction) const;
+  void message_is_there(const HttpTransaction& transaction, Direction direction, TransactionSide& side);
+  void head(const HttpTransaction& transaction, Direction direction);
+  void find_head_candidates(const ZoneRules& zone);
+  void look_at_transaction(const TransactionLook& look);
+  void find_body_candidates(const RuleList& list, const TransactionSide& side);
+  bool transaction_holds(const CompiledRule& rule, const Scene& scene, bool without_body);
+  void wait_for_body(uint32_t rule, TransactionSide* side);
+
+  // --- candidates: each rule at most once in a list ---
+  void begin_candidates() { ++list_number; }
   bool mark(uint32_t rule) {
-    if (marks[rule] == look) return false;
-    marks[rule] = look;
+    if (marks[rule] == list_number) return false;
+    marks[rule] = list_number;
     return true;
   }
-  void add_candidate(uint32_t rule) {
-    if (mark(rule)) candidates.push_back(rule);
+  void add_candidate(uint32_t rule, std::vector<uint32_t>& to) {
+    if (mark(rule)) to.push_back(rule);
   }
-  void add_candidates(std::span<const uint32_t> some) {
-    for (const uint32_t rule : some) add_candidate(rule);
+  void add_candidates(std::span<const uint32_t> some, std::vector<uint32_t>& to) {
+    for (const uint32_t rule : some) add_candidate(rule, to);
   }
-  // In the order in which rules are to be looked at.
-  void sort_candidates();
-
-  // --- conditions, matcher.cc ---
-  bool conditions_hold(const CompiledRule& rule, const Scene& scene) const;
-  bool payload_holds(const CompiledRule& rule, std::span<const uint8_t> payload);
-  // Everything holds: side effects, thresholds, and the hit. False: a pass rule, look no further.
-  bool matched(uint32_t rule, Scene& scene, const HttpTransaction* transaction);
-  bool report(uint32_t rule, const Scene& scene, const HttpTransaction* transaction);
-  FlowRuleState& state(Scene& scene);
-  bool passed(const Scene& scene) const { return scene.flow != nullptr && scene.flow->passed; }
-
-  // --- packets, matcher.cc ---
-  void packet(Scene& scene);
-  // --- streams, matcher_stream.cc ---
-  void stream(Scene& scene, std::span<const uint8_t> bytes, uint64_t offset);
-  void stream_piece(Scene& scene, const RuleList& list, StreamTail& side, std::span<const uint8_t> piece);
-  void find_stream_candidates(const RuleList& list, StreamTail& side, size_t old_length);
-  // --- transactions, matcher_http.cc ---
-  void head(Scene& scene, const HttpTransaction& transaction);
-  void body(Scene& scene, const HttpTransaction& transaction, std::span<const uint8_t> bytes);
-  void message_end(Scene& scene, const HttpTransaction& transaction);
-  void inspect_body(Scene& scene, const HttpTransaction& transaction, TransactionSide& side);
-  void find_head_candidates(const ZoneRules& zone);
-  void find_body_candidates(const Prefilter& prefilter, std::span<const uint8_t> body);
-  bool transaction_holds(const CompiledRule& rule, const Scene& scene, bool without_body);
 
   std::shared_ptr<const RuleSet> rules;
   HyperscanScratch scratch;
@@ -88,20 +121,23 @@ struct Matcher::Impl {
   HttpBuffers buffers;
   std::string transform_text;
 
-  std::vector<RuleHit> hits;
-  std::vector<uint32_t> candidates;
-  std::vector<PendingStreamRule> stream_candidates;
-  std::vector<uint32_t> literals;
-  std::vector<uint64_t> marks;  // by rule: the last look that has it as a candidate
-  uint64_t look = 0;
-  // Packet and stream rules reported at this packet already: both looks may find the same.
-  struct Reported {
-    uint32_t rule = 0;
-    bool position_in_stream = false;
-    friend bool operator==(const Reported&, const Reported&) = default;
-  };
+  Current current;
+  StreamLook stream_looks[2];  // by Direction
+  std::vector<TransactionLook> transaction_looks;
+  std::vector<uint32_t> head_candidates;  // of all transaction looks, one after the other
+  std::vector<Found> found;
   std::vector<Reported> reported;
-  uint64_t reported_ordinal = UINT64_MAX;
+  uint64_t reported_ordinal = 0;  // of the packet that `reported` is about
+  std::vector<RuleHit> hits;
+
+  std::vector<uint32_t> candidates;  // of the look at hand
+  std::vector<StreamCandidate> stream_candidates;
+  std::vector<uint32_t> literals;
+  std::vector<uint64_t> marks;  // by rule: the last list that has it as a candidate
+  uint64_t list_number = 0;
+
+  uint64_t alerts_over_limit = 0;
+  uint64_t packets_in_parts = 0;
 };
 
 }  // namespace gatetape

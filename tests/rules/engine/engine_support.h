@@ -34,7 +34,7 @@ inline std::span<const uint8_t> bytes_of(std::string_view text) {
 // One flow between a client outside and a server inside, and the sids that matched in it.
 class Talk {
  public:
-  explicit Talk(std::shared_ptr<const RuleSet> rules) : matcher_(std::move(rules)) {
+  explicit Talk(std::shared_ptr<const RuleSet> rules) : matcher(std::move(rules)) {
     decoded.protocol = kProtocolTcp;
     decoded.ip_version = 4;
     decoded.has_transport = true;
@@ -47,34 +47,55 @@ class Talk {
     facts.app_protocol = AppProtocol::kHttp1;
   }
 
-  // A packet of its own from `direction`; returns the sids, in the order reported.
-  std::vector<uint32_t> packet(std::string_view payload, Direction direction = Direction::kToServer) {
-    begin_packet(direction);
+  // One packet with all that it brings: begin(), what it brings, end(), which returns the sids in the order reported.
+  // Its payload is only seen by packet rules; stream() says what reassembly makes of it.
+  void begin(std::string_view payload, Direction direction = Direction::kToServer) {
+    next_packet(direction);
     packet_.data = bytes_of(payload).data();
-    decoded.payload_length = static_cast<uint32_t>(payload.size());
-    return sids(matcher_.inspect_packet(packet_, oriented(direction), facts, flow));
+    oriented(direction).payload_length = static_cast<uint32_t>(payload.size());
+    matcher.begin_packet(packet_, oriented_, facts, flow);
+  }
+  void add_stream(std::string_view bytes, Direction direction = Direction::kToServer) {
+    uint64_t& offset = facts.stream_bytes[index(direction)];
+    const uint64_t begin = offset;
+    offset += bytes.size();
+    matcher.stream(direction, bytes_of(bytes), begin);
+  }
+  void add_message(const HttpTransaction& transaction, Direction direction, std::string_view body = {}) {
+    matcher.transaction_head(transaction, direction);
+    if (!body.empty()) matcher.transaction_body(transaction, direction, bytes_of(body));
+    matcher.transaction_message_end(transaction, direction);
+  }
+  std::vector<uint32_t> end() { return sids(matcher.end_packet()); }
+
+  // A packet that brings one thing alone.
+  std::vector<uint32_t> packet(std::string_view payload, Direction direction = Direction::kToServer) {
+    begin(payload, direction);
+    return end();
   }
   std::vector<uint32_t> stream(std::string_view bytes, Direction direction = Direction::kToServer) {
-    begin_packet(direction);
-    uint64_t& offset = facts.stream_bytes[index(direction)];
-    auto found =
-        sids(matcher_.inspect_stream(packet_, oriented(direction), facts, flow, direction, bytes_of(bytes), offset));
-    offset += bytes.size();
-    return found;
+    begin_without_packet(direction);
+    add_stream(bytes, direction);
+    return end();
   }
   std::vector<uint32_t> head(const HttpTransaction& transaction, Direction direction) {
-    begin_packet(direction);
-    return sids(matcher_.http_head(packet_, oriented(direction), facts, flow, transaction, direction));
+    begin_without_packet(direction);
+    matcher.transaction_head(transaction, direction);
+    return end();
   }
   std::vector<uint32_t> body(const HttpTransaction& transaction, Direction direction, std::string_view bytes) {
-    begin_packet(direction);
-    return sids(matcher_.http_body(packet_, oriented(direction), facts, flow, transaction, direction, bytes_of(bytes)));
+    begin_without_packet(direction);
+    matcher.transaction_body(transaction, direction, bytes_of(bytes));
+    return end();
   }
   std::vector<uint32_t> message_end(const HttpTransaction& transaction, Direction direction) {
-    begin_packet(direction);
-    return sids(matcher_.http_message_end(packet_, oriented(direction), facts, flow, transaction, direction));
+    begin_without_packet(direction);
+    matcher.transaction_message_end(transaction, direction);
+    return end();
   }
-  void transaction_end(const HttpTransaction& transaction) { matcher_.http_end(flow, transaction); }
+  std::vector<uint32_t> transaction_end(const HttpTransaction& transaction) {
+    return sids(matcher.transaction_end(flow, transaction));
+  }
 
   // A whole message: head, body in pieces, end.
   std::vector<uint32_t> message(const HttpTransaction& transaction, Direction direction,
@@ -91,12 +112,16 @@ class Talk {
   int64_t timestamp_ns = 1'000'000'000;
 
  private:
-  void begin_packet(Direction direction) {
+  void next_packet(Direction direction) {
     facts.direction = direction;
     ++packet_.ordinal;
     packet_.timestamp_ns = timestamp_ns;
   }
-  const DecodedPacket& oriented(Direction direction) {
+  void begin_without_packet(Direction direction) {
+    next_packet(direction);
+    matcher.begin_packet(packet_, oriented(direction), facts, flow, Matcher::Occasion::kFlowEnd);
+  }
+  DecodedPacket& oriented(Direction direction) {
     oriented_ = decoded;
     if (direction == Direction::kToClient) {
       std::swap(oriented_.source, oriented_.destination);
@@ -110,11 +135,11 @@ class Talk {
     return found;
   }
 
-  Matcher matcher_;
   Packet packet_;
   DecodedPacket oriented_;
 
  public:
+  Matcher matcher;
   Matcher::FlowStatePointer flow;  // freed before the matcher
 };
 
