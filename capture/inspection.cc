@@ -5,14 +5,6 @@
 #include "rules/language/rule.h"
 
 namespace gatetape {
-namespace {
-
-std::string_view value_of(const HttpHead& head, std::string_view name) {
-  const HttpField* field = head.find(name);
-  return field == nullptr ? std::string_view() : field->value;
-}
-
-}  // namespace
 
 Endpoints endpoints_of(const FlowKey& key, bool client_is_high) {
   const Endpoints low_to_high{key.low_address, key.high_address, key.low_port, key.high_port,
@@ -141,6 +133,9 @@ void Pipeline::Inspection::on_http_message_end(HttpTransaction& transaction, Dir
 // The matcher still has to look at it: it is kept until the packet ends. If a packet ends more transactions than are
 // kept, the matcher looks at those so far, and they end before the packet does.
 void Pipeline::Inspection::on_http_transaction_end(HttpTransaction& t) {
+  ++flow_->state.http_transactions;
+  ++pipeline_.account_[Counter::kHttpTransactions];
+  if (t.anomalies != 0) ++pipeline_.account_[Counter::kHttpAnomalies];
   if (pipeline_.matcher_ == nullptr) return end_transaction(t);
   if (pipeline_.kept_count_ == pipeline_.kept_.size()) end_kept_transactions();
   t.kept = true;
@@ -149,43 +144,21 @@ void Pipeline::Inspection::on_http_transaction_end(HttpTransaction& t) {
 
 void Pipeline::Inspection::end_kept_transactions() {
   const auto kept = std::span(pipeline_.kept_).first(std::exchange(pipeline_.kept_count_, 0));
-  for (HttpTransaction* const t : kept) {
+  for (Transaction* const t : kept) {
     report(pipeline_.matcher_->transaction_end(flow_->state.rules, *t));
     end_transaction(*t);
-    HttpPool::give_back(static_cast<PooledTransaction*>(t));
+    t->release();
   }
 }
 
-void Pipeline::Inspection::end_transaction(HttpTransaction& t) {
-  ++flow_->state.http_transactions;
-  ++pipeline_.account_[Counter::kHttpTransactions];
-  if (t.anomalies != 0) ++pipeline_.account_[Counter::kHttpAnomalies];
+void Pipeline::Inspection::end_transaction(Transaction& t) {
   if (!pipeline_.records_.wanted()) return;
-  HttpRecord record;
-  record.flow_id = flow_->flow_id;
-  record.transaction_id = t.id;
-  record.endpoints = client_to_server();
-  record.vlan_id[0] = flow_->key.vlan_id[0];
-  record.vlan_id[1] = flow_->key.vlan_id[1];
-  // A response whose request was never seen has only its own time.
-  record.timestamp_ns = t.request_timestamp_ns != 0 ? t.request_timestamp_ns : t.response_timestamp_ns;
-  record.response_timestamp_ns = t.response_timestamp_ns;
-  record.request_ordinal = t.request_ordinal;
-  record.response_ordinal = t.response_ordinal;
-  record.method = t.request.method;
-  record.uri = t.request.uri;
-  record.protocol = t.request.protocol.empty() ? t.response.protocol : t.request.protocol;
-  record.host = t.normalised_host;
-  record.user_agent = value_of(t.request, "user-agent");
-  record.referer = value_of(t.request, "referer");
-  record.request_content_type = value_of(t.request, "content-type");
-  record.response_content_type = value_of(t.response, "content-type");
-  record.status = t.status;
-  record.request_body_length = t.body_length[index(Direction::kToServer)];
-  record.response_body_length = t.body_length[index(Direction::kToClient)];
-  record.anomalies = t.anomalies;
-  record.complete = t.complete();
-  pipeline_.records_.append(record);
+  RecordContext context;
+  context.flow_id = flow_->flow_id;
+  context.endpoints = client_to_server();
+  context.vlan_id[0] = flow_->key.vlan_id[0];
+  context.vlan_id[1] = flow_->key.vlan_id[1];
+  pipeline_.records_.append(t.record(context));
 }
 
 void Pipeline::Inspection::report(std::span<const RuleHit> hits) {
@@ -219,14 +192,10 @@ void Pipeline::Inspection::report(const RuleHit& hit) {
   record.signature = rule.message;
   record.category = rule.category;
   record.metadata = rule.metadata;
-  if (const HttpTransaction* t = hit.transaction; t != nullptr) {
+  if (hit.transaction != nullptr) {
     record.has_transaction = true;
-    record.transaction_id = t->id;
-    record.method = t->request.method;
-    record.uri = t->request.uri;
-    record.host = t->normalised_host;
-    record.protocol = t->request.protocol;
-    record.status = t->status;
+    record.transaction_id = hit.transaction->id;
+    hit.transaction->describe(record);
   }
   pipeline_.records_.append(record);
 }

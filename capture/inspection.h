@@ -39,7 +39,7 @@ class Pipeline::Inspection {
  private:
   void refresh();
   void parse_held();
-  void end_transaction(HttpTransaction& transaction);
+  void end_transaction(Transaction& transaction);
   void end_kept_transactions();
   void report(std::span<const RuleHit> hits);
   void report(const RuleHit& hit);

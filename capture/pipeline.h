@@ -102,7 +102,7 @@ class Pipeline {
   Http1Parser http_;
   std::unique_ptr<Matcher> matcher_;  // null: no rules
   // Transactions that ended within the packet at hand and that the matcher has not looked at yet.
-  std::array<HttpTransaction*, kKeptMax> kept_;
+  std::array<Transaction*, kKeptMax> kept_;
   size_t kept_count_ = 0;
   BodyDecoders body_decoders_;
   FlowTable<PipelineFlow> flows_;  // last: its flows give back what they hold of the members above

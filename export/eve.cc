@@ -6,7 +6,6 @@
 #include "common/json_writer.h"
 #include "common/time_text.h"
 #include "packet/account_report.h"
-#include "packet/http.h"
 
 namespace gatetape {
 

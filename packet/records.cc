@@ -123,7 +123,11 @@ class Reader {
   void operator()(PortAccount& account) { words(account); }
   void operator()(Direction& value) { enumerated(value, Direction::kToClient); }
   void operator()(FlowEnd& value) { enumerated(value, FlowEnd::kShutdown); }
-  void operator()(AppProtocol& value) { enumerated(value, AppProtocol::kOther); }
+  void operator()(AppProtocol& value) {
+    uint8_t byte = 0;
+    raw(&byte, 1);
+    value = byte < std::size(kAppProtocols) ? static_cast<AppProtocol>(byte) : AppProtocol::kOther;
+  }
   template <class T>
   requires std::is_trivially_copyable_v<T>
   void operator()(T& value) { raw(&value, sizeof value); }
@@ -194,30 +198,6 @@ const char* to_string(FlowEnd end) {
       return "evicted";
     case FlowEnd::kShutdown:
       return "shutdown";
-  }
-  return "unknown";
-}
-
-const char* to_string(AppProtocol protocol) {
-  switch (protocol) {
-    case AppProtocol::kUnknown:
-      return "unknown";
-    case AppProtocol::kHttp1:
-      return "http";
-    case AppProtocol::kHttp2:
-      return "http2";
-    case AppProtocol::kTls:
-      return "tls";
-    case AppProtocol::kDns:
-      return "dns";
-    case AppProtocol::kSsh:
-      return "ssh";
-    case AppProtocol::kSmtp:
-      return "smtp";
-    case AppProtocol::kFtp:
-      return "ftp";
-    case AppProtocol::kOther:
-      return "failed";
   }
   return "unknown";
 }

@@ -15,9 +15,23 @@
 
 #include "common/result.h"
 #include "packet/account.h"
+#include "packet/app_protocol.h"
 #include "packet/flow_key.h"
 
 namespace gatetape {
+
+// The rules of HTTP that a transaction broke, and what else is wrong with it. A set of bits.
+enum HttpAnomaly : uint32_t {
+  kHttpHeadTooLarge = 1u << 0,
+  kHttpBadStartLine = 1u << 1,
+  kHttpBadFieldLine = 1u << 2,
+  kHttpBadChunk = 1u << 3,
+  kHttpBadContentLength = 1u << 4,  // not a number, or several that differ
+  kHttpLengthAndChunked = 1u << 5,  // Content-Length beside Transfer-Encoding (RFC 9112 section 6.3)
+  kHttpGap = 1u << 6,               // bytes of this transaction were lost before the sensor
+  kHttpResponseWithoutRequest = 1u << 7,
+  kHttpTruncated = 1u << 8,  // the connection ended inside the transaction
+};
 
 struct HttpRecord {
   static constexpr uint8_t kType = 0;
@@ -39,12 +53,6 @@ struct HttpRecord {
 
 enum class FlowEnd : uint8_t { kClosed, kReset, kTimeout, kEvicted, kShutdown };
 const char* to_string(FlowEnd end);
-
-enum class AppProtocol : uint8_t { kUnknown, kHttp1, kHttp2, kTls, kDns, kSsh, kSmtp, kFtp, kOther };
-inline bool is_encrypted(AppProtocol protocol) {
-  return protocol == AppProtocol::kTls || protocol == AppProtocol::kSsh;
-}
-const char* to_string(AppProtocol protocol);  // EVE names: "http", "http2", "tls" ...
 
 struct FlowRecord {
   static constexpr uint8_t kType = 1;

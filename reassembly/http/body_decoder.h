@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "packet/http.h"
+#include "reassembly/http/http_transaction.h"
 
 namespace gatetape {
 

@@ -25,10 +25,6 @@ bool& message_done(PooledTransaction& t, Direction d) {
   return d == Direction::kToServer ? t.request_done : t.response_done;
 }
 
-HttpHead& head_of(PooledTransaction& t, Direction d) {
-  return d == Direction::kToServer ? t.request : t.response;
-}
-
 // After it, the connection carries something else (RFC 9110 sections 9.3.6 and 15.2.2).
 bool opens_tunnel(const HttpTransaction& t) {
   return t.status == 101 || (t.request.method == "CONNECT" && t.status >= 200 && t.status < 300);
@@ -105,6 +101,7 @@ bool Http1Parser::read_body(Http1Connection& connection, Direction direction, In
   const size_t length = bounded ? static_cast<size_t>(std::min<uint64_t>(input.size(), side.remaining)) : input.size();
   event = {EventKind::kBody, side.transaction, {input.at, length}, 0};
   side.transaction->body_length[index(direction)] += length;
+  side.transaction->progress[index(direction)] = Progress::kBody;
   input.at += length;
   if (bounded) advance_body(side, length);
   return true;
@@ -137,7 +134,7 @@ bool Http1Parser::read_start(Http1Connection& connection, Direction direction, I
   }
   const uint8_t held = std::exchange(side.prefix_length, uint8_t{0});
   if (!begin_message(connection, direction)) return false;
-  head_of(*side.transaction, direction).bytes.assign(reinterpret_cast<const char*>(side.prefix), held);
+  side.transaction->head(direction).bytes.assign(reinterpret_cast<const char*>(side.prefix), held);
   return read_head(connection, direction, input, event);
 }
 
@@ -211,7 +208,7 @@ bool Http1Parser::read_head(Http1Connection& connection, Direction direction, In
     ++counters_.over_memory;
     return cut_head(connection, direction, kHttpHeadTooLarge, *input.packet, event);
   }
-  HttpHead& head = head_of(transaction, direction);
+  HttpHead& head = transaction.head(direction);
   const char* const bytes = reinterpret_cast<const char*>(input.at);
   const size_t before = head.bytes.size();
   const size_t taken = std::min(input.size(), options_.head_bytes_max - before);
@@ -243,6 +240,7 @@ bool Http1Parser::end_head(Http1Connection& connection, Direction direction, con
   event = {EventKind::kHead, &transaction, {}, 0};
   if (direction == Direction::kToServer) {
     const HeadFraming framing = fill_request(transaction, packet);
+    transaction.progress[index(direction)] = Progress::kHead;
     side.state = State::kEnd;
     if (framing.chunked) {
       begin_chunk(side);
@@ -261,6 +259,7 @@ bool Http1Parser::end_head(Http1Connection& connection, Direction direction, con
     side.transaction = nullptr;
     return false;
   }
+  transaction.progress[index(direction)] = Progress::kHead;
   begin_response_body(side, transaction, framing);
   return true;
 }
@@ -285,6 +284,7 @@ void Http1Parser::begin_response_body(Http1Side& side, const PooledTransaction& 
 HeadFraming Http1Parser::fill_request(PooledTransaction& transaction, const Packet& packet) {
   HttpHead& head = transaction.request;
   const HeadFraming framing = parse_request_head(head, options_.fields_max);
+  pool_.renew_heads(transaction);
   transaction.anomalies |= framing.anomalies;
   transaction.request_timestamp_ns = packet.timestamp_ns;
   transaction.request_ordinal = packet.ordinal;
@@ -299,6 +299,7 @@ HeadFraming Http1Parser::fill_request(PooledTransaction& transaction, const Pack
 
 HeadFraming Http1Parser::fill_response(PooledTransaction& transaction, const Packet& packet) {
   const HeadFraming framing = parse_response_head(transaction.response, options_.fields_max, transaction.status);
+  pool_.renew_heads(transaction);
   transaction.anomalies |= framing.anomalies;
   transaction.response_timestamp_ns = packet.timestamp_ns;
   transaction.response_ordinal = packet.ordinal;
@@ -310,6 +311,7 @@ bool Http1Parser::cut_head(Http1Connection& connection, Direction direction, uin
                            Event& event) {
   PooledTransaction& transaction = *connection.sides_[index(direction)].transaction;
   direction == Direction::kToServer ? fill_request(transaction, packet) : fill_response(transaction, packet);
+  transaction.progress[index(direction)] = Progress::kHead;
   event = {EventKind::kHead, &transaction, {}, 0};
   lose_place(connection, direction, anomaly);
   connection.sides_[index(direction)].at_line_start = anomaly == kHttpGap;
@@ -407,15 +409,14 @@ bool Http1Parser::end_message(Http1Connection& connection, Direction direction, 
   PooledTransaction& transaction = *side.transaction;
   event = {EventKind::kMessageEnd, &transaction, {}, 0};
   message_done(transaction, direction) = true;
+  transaction.progress[index(direction)] = Progress::kComplete;
   side.transaction = nullptr;
   side.state = State::kStart;
   const bool connects = transaction.request.method == "CONNECT";
   if (direction == Direction::kToServer) {
-    transaction.request_complete = true;
     if (connects) side.state = State::kTunnel;  // until the response says no
     return true;
   }
-  transaction.response_complete = true;
   if (connection.outstanding_ > 1 && !(transaction.anomalies & kHttpGap)) connection.pipelines_ = true;
   if (opens_tunnel(transaction)) {
     give_up(connection, Direction::kToServer, 0);
@@ -489,7 +490,7 @@ bool Http1Parser::search(Http1Connection& connection, Direction direction, Input
   }
   if (looks) {
     if (!begin_message(connection, direction)) return false;
-    head_of(*side.transaction, direction).bytes.assign(reinterpret_cast<const char*>(side.prefix), side.prefix_length);
+    side.transaction->head(direction).bytes.assign(reinterpret_cast<const char*>(side.prefix), side.prefix_length);
   } else {
     side.at_line_start = false;
     counters_.bytes_skipped += side.prefix_length;

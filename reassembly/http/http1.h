@@ -28,10 +28,10 @@
 #include <span>
 
 #include "packet/flow_key.h"
-#include "packet/http.h"
 #include "packet/packet.h"
 #include "reassembly/http/http1_head.h"
 #include "reassembly/http/http_pool.h"
+#include "reassembly/http/http_transaction.h"
 
 namespace gatetape {
 
@@ -83,8 +83,8 @@ class Http1Connection {
   // Fetches what consume() will need of the transactions being read. For a burst, before the first consume().
   void prefetch() const {
     if (oldest_ == nullptr) return;
+    __builtin_prefetch(&oldest_->progress, 1);
     __builtin_prefetch(&oldest_->body_length, 1);
-    __builtin_prefetch(&oldest_->request_done, 1);
   }
   uint64_t transactions() const { return next_id_; }  // begun so far
 

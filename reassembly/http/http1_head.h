@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "packet/http.h"
+#include "reassembly/http/http_transaction.h"
 
 namespace gatetape {
 

@@ -16,10 +16,15 @@ HttpPool::~HttpPool() {
   GT_CHECK(in_use_ == 0);
 }
 
+void PooledTransaction::release() {
+  HttpPool::give_back(this);
+}
+
 PooledTransaction* HttpPool::take() {
   if (free_.empty()) {
     free_.push_back(std::make_unique<PooledTransaction>());
     free_.back()->pool = this;
+    free_.back()->buffers = &buffers_;
   }
   PooledTransaction* transaction = free_.back().release();
   free_.pop_back();
@@ -40,7 +45,6 @@ void HttpPool::recycle(PooledTransaction* transaction) {
   transaction->clear();
   transaction->next = nullptr;
   transaction->charged_bytes = 0;
-  transaction->request_done = transaction->response_done = false;
   free_.push_back(std::move(owned));
 }
 

@@ -9,20 +9,20 @@
 #include <memory>
 #include <vector>
 
-#include "packet/http.h"
+#include "reassembly/http/http_buffers.h"
+#include "reassembly/http/http_transaction.h"
 
 namespace gatetape {
 
 class HttpPool;
 
 // A transaction and its place in its connection's queue.
-struct PooledTransaction : HttpTransaction {
+struct PooledTransaction final : HttpTransaction {
+  void release() override;
+
   HttpPool* pool = nullptr;
   PooledTransaction* next = nullptr;
   size_t charged_bytes = 0;  // of the pool's limit
-  // Nothing more comes of that message: it is complete, or was given up.
-  bool request_done = false;
-  bool response_done = false;
 };
 
 class HttpPool {
@@ -36,6 +36,8 @@ class HttpPool {
   static void give_back(PooledTransaction* transaction);
   // To be called when a head has grown, which it may only while there was room.
   void charge(PooledTransaction& transaction);
+  // To be called when a head was filled: buffers made of the transaction before are stale.
+  void renew_heads(PooledTransaction& transaction) { transaction.heads_version = ++heads_version_; }
   bool has_room() const { return head_bytes_ < head_bytes_max_; }
 
   uint64_t in_use() const { return in_use_; }
@@ -48,6 +50,8 @@ class HttpPool {
   void recycle(PooledTransaction* transaction);
 
   const uint64_t head_bytes_max_;
+  HttpBuffers buffers_;
+  uint64_t heads_version_ = 0;
   uint64_t head_bytes_ = 0;
   uint64_t in_use_ = 0;
   std::vector<std::unique_ptr<PooledTransaction>> free_;

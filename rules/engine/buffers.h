@@ -1,83 +1,51 @@
-// The http.* buffers of one direction of a transaction, made from its head when somebody asks for them, as Suricata
-// defines them (user guide, "HTTP Keywords"). Fields that occur several times count as one whose value is joined by ",
-// ".
-//
-// One object per thread, begun anew for each look at a transaction; its memory is kept. Views live until the next
-// begin().
+// What rules look at in one message of a transaction: the buffers that its protocol supplies, and the body, which the
+// matcher has kept.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 
 #include "packet/buffers.h"
-#include "packet/http.h"
-#include "rules/engine/header_fields.h"
+#include "packet/transaction.h"
 
 namespace gatetape {
 
-class HttpBuffers {
+// One object per thread, begun anew for each look at a message. Views live until the next call.
+class TransactionBuffers {
  public:
-  // `body` is what is inspected of the direction's body; empty: none, or not yet.
-  void begin(const HttpTransaction& transaction, Direction direction, std::span<const uint8_t> body);
-
-  const HttpTransaction& transaction() const { return *transaction_; }
+  // `body` is what is inspected of the message's body; empty: none, or not yet. It and the transaction must live until
+  // the look is over.
+  void begin(const Transaction& transaction, Direction direction, std::span<const uint8_t> body) {
+    transaction_ = &transaction;
+    direction_ = direction;
+    body_ = body;
+  }
 
   // Calls visit(std::span<const uint8_t>) for each instance of the buffer until it returns true; returns whether it
   // did. A buffer that is not there has no instance.
   template <class Visit>
-  bool any(Buffer buffer, Visit&& visit) {
-    if (buffer_info(buffer).http == HttpPart::kEachField) {
-      const HttpHead& head = head_of(buffer);
-      for (const HttpField& field : head.fields) {
-        if (visit(bytes_of(field_line(field)))) return true;
-      }
-      return false;
+  bool any(Buffer buffer, Visit&& visit) const {
+    if (is_body(buffer)) {
+      return (buffer_directions(buffer) & side_of(direction_)) != 0 && !body_.empty() && visit(body_);
     }
     if (buffer == Buffer::kPayload && !body_.empty() && visit(body_)) return true;
-    const View& view = get(buffer);
-    return view.present && visit(view.bytes);
+    for (size_t instance = 0;; ++instance) {
+      const auto bytes = transaction_->buffer(buffer, direction_, instance);
+      if (!bytes) return false;
+      if (visit(*bytes)) return true;
+    }
   }
 
-  // http.host with a dot before it, so that the literals of rules with and without `dotprefix` are found in one scan.
-  std::span<const uint8_t> dotted_host();
+  // The buffer with a dot before it, so that the literals of rules with and without `dotprefix` are found in one scan;
+  // empty when there is none.
+  std::span<const uint8_t> dotted(Buffer buffer);
 
  private:
-  struct View {
-    std::span<const uint8_t> bytes;
-    bool built = false;
-    bool present = false;
-  };
-  struct FieldIndex {
-    bool built = false;
-    std::array<int32_t, kHeaderFieldCount> first{};  // by HeaderFieldId: index into head.fields, -1: none
-    std::array<bool, kHeaderFieldCount> several{};
-  };
-  static std::span<const uint8_t> bytes_of(std::string_view s) {
-    return {reinterpret_cast<const uint8_t*>(s.data()), s.size()};
-  }
-
-  const HttpHead& head_of(Buffer buffer) const;
-  const View& get(Buffer buffer);
-  void build(Buffer buffer, View& view);
-  void set(View& view, std::string_view value);
-  void set_if_any(View& view, std::string_view value);
-  void set_field(View& view, Buffer buffer, const HttpHead& head);
-  const FieldIndex& fields_of(const HttpHead& head);
-  std::string_view field_line(const HttpField& field);
-  void append_fields(const HttpHead& head, std::string_view without, std::string& out);
-  void build_header_names(const HttpHead& head, std::string& out);
-  void build_start(const HttpHead& head, std::string& out);
-
-  const HttpTransaction* transaction_ = nullptr;
+  const Transaction* transaction_ = nullptr;
   Direction direction_ = Direction::kToServer;
   std::span<const uint8_t> body_;
-  std::array<View, kBufferCount> views_;
-  std::array<std::string, kBufferCount> text_;
-  FieldIndex fields_[2];
-  std::string line_;
+  std::string dotted_;
 };
 
 // The buffer after transforms, in `scratch`.

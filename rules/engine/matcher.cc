@@ -43,7 +43,7 @@ void Matcher::Impl::pass_flow() {
   stream_looks[0].waits = stream_looks[1].waits = false;
 }
 
-void Matcher::Impl::matched(uint32_t rule, const Scene& scene, const HttpTransaction* transaction) {
+void Matcher::Impl::matched(uint32_t rule, const Scene& scene, const Transaction* transaction) {
   const CompiledRule& compiled = rules->rule(rule);
   if (!compiled.flowbit_changes.empty()) change_flowbits(compiled, state());
   if (compiled.rule->action == RuleAction::kPass) {
@@ -98,7 +98,7 @@ void Matcher::Impl::report() {
   found.clear();
 }
 
-bool Matcher::Impl::refers_to(const HttpTransaction& transaction) const {
+bool Matcher::Impl::refers_to(const Transaction& transaction) const {
   const auto is_it = [&](const auto& some) { return some.transaction == &transaction; };
   return std::any_of(transaction_looks.begin(), transaction_looks.end(), is_it) ||
          std::any_of(found.begin(), found.end(), is_it);
@@ -141,28 +141,28 @@ void Matcher::stream(Direction direction, std::span<const uint8_t> bytes, uint64
   if (impl_->current.inspected) impl_->stream(direction, bytes, offset);
 }
 
-void Matcher::transaction_head(const HttpTransaction& transaction, Direction direction) {
+void Matcher::transaction_head(const Transaction& transaction, Direction direction) {
   if (impl_->current.inspected) impl_->head(transaction, direction);
 }
 
-void Matcher::transaction_body(const HttpTransaction& transaction, Direction direction,
+void Matcher::transaction_body(const Transaction& transaction, Direction direction,
                                std::span<const uint8_t> bytes) {
   TransactionSide* const side = impl_->kept_side(transaction, direction);
   if (side == nullptr || !side->retain) return;
   if (!impl_->pool.append_body(*side, bytes)) impl_->message_is_there(transaction, direction, *side);
 }
 
-bool Matcher::wants_body(const HttpTransaction& transaction, Direction direction) const {
+bool Matcher::wants_body(const Transaction& transaction, Direction direction) const {
   const TransactionSide* const side = impl_->kept_side(transaction, direction);
   return side != nullptr && side->retain;
 }
 
-void Matcher::transaction_message_end(const HttpTransaction& transaction, Direction direction) {
+void Matcher::transaction_message_end(const Transaction& transaction, Direction direction) {
   TransactionSide* const side = impl_->kept_side(transaction, direction);
   if (side != nullptr && side->retain) impl_->message_is_there(transaction, direction, *side);
 }
 
-std::span<const RuleHit> Matcher::transaction_end(FlowStatePointer& flow, const HttpTransaction& transaction) {
+std::span<const RuleHit> Matcher::transaction_end(FlowStatePointer& flow, const Transaction& transaction) {
   impl_->hits.clear();
   if (impl_->current.packet != nullptr && impl_->refers_to(transaction)) {
     ++impl_->packets_in_parts;

@@ -21,7 +21,7 @@
 
 #include "packet/decode.h"
 #include "packet/flow_key.h"
-#include "packet/http.h"
+#include "packet/transaction.h"
 #include "packet/packet.h"
 #include "packet/records.h"
 
@@ -34,7 +34,7 @@ struct Rule;    // rules/language/rule.h
 // One alert. `transaction` is null when the match was not in a transaction.
 struct RuleHit {
   const Rule* rule = nullptr;
-  const HttpTransaction* transaction = nullptr;
+  const Transaction* transaction = nullptr;
   Direction direction = Direction::kToServer;  // of the bytes that matched
 };
 
@@ -92,20 +92,20 @@ class Matcher {
   void stream(Direction direction, std::span<const uint8_t> bytes, uint64_t offset);
   // The head of one side of a transaction is there. The object and its heads must stay as they are until
   // transaction_end(). They are scanned at once and looked at later.
-  void transaction_head(const HttpTransaction& transaction, Direction direction);
+  void transaction_head(const Transaction& transaction, Direction direction);
   // The next bytes of a body, without transfer and content codings. The bytes are copied as far as they are wanted.
-  void transaction_body(const HttpTransaction& transaction, Direction direction, std::span<const uint8_t> bytes);
+  void transaction_body(const Transaction& transaction, Direction direction, std::span<const uint8_t> bytes);
   // Whether a rule still waits for more of this body: bytes that are not wanted need not be decoded or handed over.
-  bool wants_body(const HttpTransaction& transaction, Direction direction) const;
+  bool wants_body(const Transaction& transaction, Direction direction) const;
   // One side's message is complete, body included.
-  void transaction_message_end(const HttpTransaction& transaction, Direction direction);
+  void transaction_message_end(const Transaction& transaction, Direction direction);
 
   // --- At any time. ---
 
   // The transaction is over, complete or not: what `flow` holds of it is freed, and the object may be reused. It should
   // come after end_packet() of the last packet that brought something of it. When it comes before, everything that the
   // packet has brought so far is looked at now, and the alerts are returned now rather than by end_packet().
-  std::span<const RuleHit> transaction_end(FlowStatePointer& flow, const HttpTransaction& transaction);
+  std::span<const RuleHit> transaction_end(FlowStatePointer& flow, const Transaction& transaction);
 
   MatcherCounters counters() const;
 

@@ -41,7 +41,7 @@ struct Matcher::Impl {
   };
   // What the packet brought to one side of a transaction.
   struct TransactionLook {
-    const HttpTransaction* transaction = nullptr;
+    const Transaction* transaction = nullptr;
     Direction direction = Direction::kToServer;
     bool head = false;     // the head
     bool message = false;  // the message's end, or as much of its body as is inspected
@@ -57,7 +57,7 @@ struct Matcher::Impl {
   struct Found {
     uint32_t rule = 0;
     uint32_t order = 0;  // in which the packet's matches were found
-    const HttpTransaction* transaction = nullptr;
+    const Transaction* transaction = nullptr;
     Direction direction = Direction::kToServer;
   };
   // A packet or stream rule that matched at this packet: both looks may find the same.
@@ -73,8 +73,8 @@ struct Matcher::Impl {
   // Sorts what was found and makes `hits` of it.
   void report();
   // Everything in the rule holds: flowbits, passing, and what becomes an alert.
-  void matched(uint32_t rule, const Scene& scene, const HttpTransaction* transaction);
-  bool refers_to(const HttpTransaction& transaction) const;
+  void matched(uint32_t rule, const Scene& scene, const Transaction* transaction);
+  bool refers_to(const Transaction& transaction) const;
   void pass_flow();
   bool payload_holds(const CompiledRule& rule, std::span<const uint8_t> payload);
   FlowRuleState& state();
@@ -88,10 +88,10 @@ struct Matcher::Impl {
   void stream(Direction direction, std::span<const uint8_t> bytes, uint64_t offset);
   void find_stream_candidates(const RuleList& list, size_t side);
   // --- transactions, matcher_transaction.cc ---
-  TransactionLook& look_for(const HttpTransaction& transaction, Direction direction);
-  TransactionSide* kept_side(const HttpTransaction& transaction, Direction direction) const;
-  void message_is_there(const HttpTransaction& transaction, Direction direction, TransactionSide& side);
-  void head(const HttpTransaction& transaction, Direction direction);
+  TransactionLook& look_for(const Transaction& transaction, Direction direction);
+  TransactionSide* kept_side(const Transaction& transaction, Direction direction) const;
+  void message_is_there(const Transaction& transaction, Direction direction, TransactionSide& side);
+  void head(const Transaction& transaction, Direction direction);
   void find_head_candidates(const ZoneRules& zone);
   void look_at_transaction(const TransactionLook& look);
   void find_body_candidates(const RuleList& list, const TransactionSide& side);
@@ -118,7 +118,7 @@ struct Matcher::Impl {
   ThresholdTable thresholds;
   BodyVerdicts verdicts;
   ContentInspector inspector;
-  HttpBuffers buffers;
+  TransactionBuffers buffers;
   std::string transform_text;
 
   Current current;

@@ -6,7 +6,7 @@ namespace gatetape {
 
 // The look that this side of the transaction waits for; a new one if there is none. If too many wait, they are looked
 // at first.
-Matcher::Impl::TransactionLook& Matcher::Impl::look_for(const HttpTransaction& transaction, Direction direction) {
+Matcher::Impl::TransactionLook& Matcher::Impl::look_for(const Transaction& transaction, Direction direction) {
   for (auto look = transaction_looks.rbegin(); look != transaction_looks.rend(); ++look) {
     if (look->transaction == &transaction && look->direction == direction) return *look;
   }
@@ -21,20 +21,20 @@ Matcher::Impl::TransactionLook& Matcher::Impl::look_for(const HttpTransaction& t
 }
 
 // What is kept of this side of the transaction; null if nothing is.
-TransactionSide* Matcher::Impl::kept_side(const HttpTransaction& transaction, Direction direction) const {
+TransactionSide* Matcher::Impl::kept_side(const Transaction& transaction, Direction direction) const {
   if (!current.inspected || *current.flow == nullptr) return nullptr;
   TransactionState* const open = (*current.flow)->find_transaction(transaction.id);
   return open == nullptr ? nullptr : &open->sides[static_cast<size_t>(index(direction))];
 }
 
 // As much of the message is there as its rules will see.
-void Matcher::Impl::message_is_there(const HttpTransaction& transaction, Direction direction, TransactionSide& side) {
+void Matcher::Impl::message_is_there(const Transaction& transaction, Direction direction, TransactionSide& side) {
   side.retain = false;
   look_for(transaction, direction).message = true;
 }
 
 // Scans the head while it is in the cache. Whether its rules hold is seen when the packet ends.
-void Matcher::Impl::head(const HttpTransaction& transaction, Direction direction) {
+void Matcher::Impl::head(const Transaction& transaction, Direction direction) {
   const Scene scene(*current.decoded, *current.facts, *current.flow, direction);
   const ZoneRules& zone = rules->zone_rules(scene.source, scene.destination, direction);
   if (!zone.http()) return;
@@ -62,7 +62,7 @@ void Matcher::Impl::find_head_candidates(const ZoneRules& zone) {
       return false;
     };
     if (buffer_info(buffer).dotted) {
-      scan(buffers.dotted_host());
+      scan(buffers.dotted(buffer));
     } else {
       buffers.any(buffer, scan);
     }

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <string>
 
+#include "reassembly/http/http_buffers.h"
 #include "rules/engine/compile.h"
 #include "rules/engine/matcher.h"
 #include "rules/engine/rule_set.h"
@@ -103,7 +104,9 @@ struct Conversation {
 void measure_matcher(const std::shared_ptr<const RuleSet>& rules, const std::string& bodies, const Conversation& who) {
   Matcher matcher(rules);
   Matcher::FlowStatePointer flow;
+  HttpBuffers buffers;
   HttpTransaction transaction;
+  transaction.buffers = &buffers;
   fill(transaction.request, kRequest, true);
   fill(transaction.response, kResponse, false);
   transaction.normalised_uri = transaction.request.uri;

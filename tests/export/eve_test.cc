@@ -5,7 +5,6 @@
 #include <catch2/catch.hpp>
 
 #include "common/json_writer.h"
-#include "packet/http.h"
 
 using namespace gatetape;
 

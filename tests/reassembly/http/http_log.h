@@ -50,8 +50,11 @@ class HttpLog {
   }
   void on_http_transaction_end(HttpTransaction& t) {
     const Seen seen = seen_[&t];
-    REQUIRE(t.request_complete == seen.end[0]);
-    REQUIRE(t.response_complete == seen.end[1]);
+    for (const Direction d : {Direction::kToServer, Direction::kToClient}) {
+      const Progress progress = t.progress[index(d)];
+      REQUIRE((progress == Progress::kComplete) == seen.end[index(d)]);
+      REQUIRE((progress == Progress::kNone) == !seen.head[index(d)]);
+    }
     seen_.erase(&t);
     text_ += "= " + std::to_string(t.id) + (t.complete() ? " ok" : " cut");
     if (t.anomalies != 0) text_ += fmt::format(" {:x}", t.anomalies);

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "reassembly/http/http_buffers.h"
+#include "reassembly/http/http_transaction.h"
 #include "rules/engine/compile.h"
 #include "rules/engine/matcher.h"
 #include "rules/language/parser.h"
@@ -61,7 +63,7 @@ class Talk {
     offset += bytes.size();
     matcher.stream(direction, bytes_of(bytes), begin);
   }
-  void add_message(const HttpTransaction& transaction, Direction direction, std::string_view body = {}) {
+  void add_message(const Transaction& transaction, Direction direction, std::string_view body = {}) {
     matcher.transaction_head(transaction, direction);
     if (!body.empty()) matcher.transaction_body(transaction, direction, bytes_of(body));
     matcher.transaction_message_end(transaction, direction);
@@ -78,27 +80,27 @@ class Talk {
     add_stream(bytes, direction);
     return end();
   }
-  std::vector<uint32_t> head(const HttpTransaction& transaction, Direction direction) {
+  std::vector<uint32_t> head(const Transaction& transaction, Direction direction) {
     begin_without_packet(direction);
     matcher.transaction_head(transaction, direction);
     return end();
   }
-  std::vector<uint32_t> body(const HttpTransaction& transaction, Direction direction, std::string_view bytes) {
+  std::vector<uint32_t> body(const Transaction& transaction, Direction direction, std::string_view bytes) {
     begin_without_packet(direction);
     matcher.transaction_body(transaction, direction, bytes_of(bytes));
     return end();
   }
-  std::vector<uint32_t> message_end(const HttpTransaction& transaction, Direction direction) {
+  std::vector<uint32_t> message_end(const Transaction& transaction, Direction direction) {
     begin_without_packet(direction);
     matcher.transaction_message_end(transaction, direction);
     return end();
   }
-  std::vector<uint32_t> transaction_end(const HttpTransaction& transaction) {
+  std::vector<uint32_t> transaction_end(const Transaction& transaction) {
     return sids(matcher.transaction_end(flow, transaction));
   }
 
   // A whole message: head, body in pieces, end.
-  std::vector<uint32_t> message(const HttpTransaction& transaction, Direction direction,
+  std::vector<uint32_t> message(const Transaction& transaction, Direction direction,
                                 const std::vector<std::string_view>& pieces = {}) {
     std::vector<uint32_t> all = head(transaction, direction);
     const auto append = [&](const std::vector<uint32_t>& more) { all.insert(all.end(), more.begin(), more.end()); };
@@ -166,11 +168,14 @@ inline void parse_head(HttpHead& head, std::string_view text, bool request) {
 
 struct Exchange : HttpTransaction {
   Exchange(std::string_view request_text, std::string_view response_text) {
+    buffers = &own_buffers;
     parse_head(request, request_text, true);
     if (!response_text.empty()) parse_head(response, response_text, false);
     normalised_uri = request.uri;
     if (const HttpField* host = request.find("host")) normalised_host = host->value;
   }
+
+  mutable HttpBuffers own_buffers;
 };
 
 }  // namespace gatetape::engine_test

@@ -64,7 +64,7 @@ TEST_CASE("each HTTP buffer holds what is documented") {
       {buffer_named("http.response_body"), response, "hello"},
       {buffer_named("file.data"), response, "hello"},
   };
-  HttpBuffers buffers;
+  TransactionBuffers buffers;
   for (const BufferCase& c : cases) {
     buffers.begin(exchange, c.direction, engine_test::bytes_of("hello"));
     std::vector<std::string> instances;
