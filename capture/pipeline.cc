@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "capture/inspection.h"
+#include "capture/part_counters.h"
 #include "common/time_text.h"
 
 namespace gatetape {
@@ -266,21 +267,13 @@ void Pipeline::finish() {
 
 WorkerAccount Pipeline::account() const {
   WorkerAccount account = account_;
-  if (store_ != nullptr) {
-    const StoreCounts counts = store_->counts();
-    account[Counter::kStored] = counts.stored;
-    account[Counter::kStoredBytes] = counts.stored_bytes;
-    account[Counter::kInFlight] = counts.pending;
-    account[Counter::kDroppedStoreQueueFull] = counts.dropped_queue_full;
-    account[Counter::kDroppedStoreFailed] = counts.dropped_failed;
-  }
-  const TcpCounters& tcp = tcp_.counters();
-  account[Counter::kTcpAcknowledgedUnseen] = tcp.acknowledged_unseen_bytes;
-  account[Counter::kTcpOutOfOrder] = tcp.out_of_order;
-  account[Counter::kTcpOverlapping] = tcp.overlapping;
-  account[Counter::kTcpOverLimit] = tcp.over_limit;
-  account[Counter::kFlowsCreated] = flows_.counters().created;
-  account[Counter::kFlowsEvicted] = flows_.counters().evicted;
+  if (store_ != nullptr) add_counters(account, store_->counts());
+  add_counters(account, tcp_);
+  add_counters(account, http_);
+  add_counters(account, http_pool_);
+  add_counters(account, body_decoders_);
+  add_counters(account, flows_.counters());
+  account[Counter::kFlowsHeld] = flows_.size();
   account[Counter::kRecordsDropped] = records_.dropped();
   return account;
 }
