@@ -24,7 +24,7 @@ bool has_ports(uint8_t protocol) {
   return protocol == kProtocolTcp || protocol == kProtocolUdp || protocol == kProtocolSctp;
 }
 
-// What every event about a flow begins with.
+// The fields with which every event about a flow begins.
 template <class FlowBound>
 void write_head(JsonWriter& json, const FlowBound& record, std::string_view event_type, uint64_t ordinal) {
   json.field("flow_id", record.flow_id).field("pcap_cnt", ordinal + 1).field("event_type", event_type);

@@ -1,4 +1,4 @@
-// What Gatetape says about traffic: one record for an HTTP transaction, a flow, an alert, and what was lost. Workers
+// Records say what was in the traffic: one record for an HTTP transaction, a flow, an alert, and what was lost. Workers
 // append them to a RecordBatch (bytes, no strings built); a thread off the packet path turns batches into EVE JSON and
 // writes them into the store beside the packets.
 //
@@ -39,8 +39,8 @@ struct HttpRecord {
   uint64_t transaction_id = 0;
   Endpoints endpoints;  // client to server
   uint16_t vlan_id[2] = {0, 0};
-  int64_t timestamp_ns = 0;           // of the request head
-  int64_t response_timestamp_ns = 0;  // of the response head, 0: none
+  int64_t timestamp_ns = 0;           // when the request head came
+  int64_t response_timestamp_ns = 0;  // when the response head came, 0: none
   uint64_t request_ordinal = 0;
   uint64_t response_ordinal = 0;
   std::string_view method, uri, protocol, host, user_agent, referer, request_content_type, response_content_type;
@@ -78,7 +78,7 @@ struct AlertRecord {
   uint64_t flow_id = 0;
   int64_t timestamp_ns = 0;
   uint64_t ordinal = 0;  // the packet at which the match was complete
-  Endpoints endpoints;   // of that packet
+  Endpoints endpoints;   // as that packet has them
   uint16_t vlan_id[2] = {0, 0};
   uint32_t gid = 1, sid = 0, rev = 0;
   uint8_t severity = 3;  // Suricata's priority
@@ -89,7 +89,7 @@ struct AlertRecord {
   std::string_view metadata;   // as written in the rule
   bool has_transaction = false;
   uint64_t transaction_id = 0;
-  std::string_view method, uri, host, protocol;  // of the transaction, when there is one
+  std::string_view method, uri, host, protocol;  // from the transaction, when there is one
   uint16_t status = 0;
 };
 
@@ -164,8 +164,8 @@ Result<void> for_each_record(std::span<const uint8_t> bytes, const std::function
 Result<void> for_each_raw_record(std::span<const uint8_t> bytes,
                                  const std::function<void(uint8_t type, std::span<const uint8_t> record)>& visit);
 
-// Takes finished batches off a worker's hands: EVE output, the store. Called on the records thread, one batch at a
-// time.
+// Takes finished batches off a worker's hands: EVE output, the store. The records thread calls it with one batch after
+// another.
 class RecordSink {
  public:
   virtual ~RecordSink() = default;

@@ -17,6 +17,7 @@ void AccountSpan::end_run() {
 void AccountSpan::add(const AccountRecord& record) {
   if (record.run_started_ns != run_started_ns_) end_run();
   run_started_ns_ = record.run_started_ns;
+  of_file_ = record.of_file;
   last_ns_ = std::max(last_ns_, record.timestamp_ns);
   Run& run = current_[record.worker];
   const bool bounded = range_.until_ns && run.latest_ns >= *range_.until_ns;
