@@ -1,8 +1,13 @@
 // Elements that look at positions and numbers: isdataat, bsize, urilen, byte_test, byte_jump, byte_extract.
 #include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
+#include <vector>
 
+#include "rules/language/keywords.h"
 #include "rules/language/option_values.h"
-#include "rules/language/rule_builder.h"
+#include "rules/language/rule_draft.h"
 
 namespace gatetape {
 namespace {
@@ -13,113 +18,95 @@ constexpr uint64_t kBinaryBytesMax = 8;
 constexpr uint64_t kTextBytesMax = 23;
 constexpr size_t kVariablesMax = 64;
 
-bool starts_name(std::string_view text) {
-  if (text.empty()) return false;
-  const char c = text.front();
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
 // "multiplier 4" -> "4"; nullopt when `word` does not start with `name`.
 std::optional<std::string_view> argument_of(std::string_view word, std::string_view name) {
   if (!word.starts_with(name) || word.size() == name.size() || !is_space(word[name.size()])) return std::nullopt;
   return trimmed(word.substr(name.size()));
 }
 
-}  // namespace
-
-bool RuleBuilder::read_variable(std::string_view name, Operand& operand) {
-  const auto found = std::find(variable_names_.begin(), variable_names_.end(), name);
-  if (found == variable_names_.end()) {
-    context_error(name, "unknown variable: {}", name);
-    return false;
-  }
-  operand = Operand{0, static_cast<int16_t>(found - variable_names_.begin())};
-  return true;
+// Adds the element where it belongs: a relative one follows the element before it.
+void append(RuleDraft& draft, const Option& option, Element element, bool relative) {
+  if (relative) return draft.groups.append_relative(option.name, std::move(element));
+  draft.groups.append(option.name, std::move(element));
 }
 
-bool RuleBuilder::read_operand(std::string_view text, int64_t max, Operand& operand) {
-  if (starts_name(text)) return read_variable(text, operand);
-  const auto number = parse_signed(text, max);
-  if (!number) {
-    syntax_error(text, "not a number from -{} to {}: '{}'", max, max, text);
-    return false;
-  }
-  operand = Operand{*number, -1};
-  return true;
-}
+// ---- isdataat, bsize, urilen ----
 
-void RuleBuilder::add_is_data_at(const Option& option) {
+void add_is_data_at(RuleDraft& draft, const Option& option) {
   IsDataAtElement element;
   std::string_view rest = option.value;
   if (rest.starts_with('!')) {
     element.negated = true;
     rest = trimmed(rest.substr(1));
   }
-  if (!read_operand(next_part(rest, ','), kPositionMax, element.position)) return;
+  if (!draft.read_operand(next_part(rest, ','), kPositionMax, element.position)) return;
   if (!element.position.is_variable() && element.position.number < 0) {
-    return syntax_error(option.value, "isdataat cannot be negative");
+    return draft.problems.syntax(option.value, "isdataat cannot be negative");
   }
   while (rest.data() != nullptr) {
     const std::string_view word = next_part(rest, ',');
     if (word == "relative") {
       element.relative = true;
     } else if (word != "rawbytes") {
-      return syntax_error(word, "unknown isdataat option: '{}'", word);
+      return draft.problems.syntax(word, "unknown isdataat option: '{}'", word);
     }
   }
-  // Nothing after a content's end: that content is at the buffer's end.
+  // Nothing after a content's end means that the content is at the buffer's end.
   if (element.relative && element.negated && element.position == Operand{1, -1}) {
-    const auto previous = last_element([&](const Element& e) {
-      return !sticky_ || std::holds_alternative<ContentElement>(e) || std::holds_alternative<PcreElement>(e);
+    const bool any_buffer = !draft.groups.selects();
+    Element* previous = draft.groups.last_element([&](const Element& e) {
+      return any_buffer || std::holds_alternative<ContentElement>(e) || std::holds_alternative<PcreElement>(e);
     });
-    auto* content =
-        previous ? std::get_if<ContentElement>(&rule_.groups[previous->group].elements[previous->element]) : nullptr;
+    auto* content = previous != nullptr ? std::get_if<ContentElement>(previous) : nullptr;
     if (content != nullptr) {
       content->ends_with = true;
       return;
     }
   }
-  append_following(option.name, element, element.relative);
+  append(draft, option, element, element.relative);
 }
 
-void RuleBuilder::add_buffer_size(const Option& option) {
+void add_buffer_size(RuleDraft& draft, const Option& option) {
   const auto test = parse_number_test(option.value, UINT64_MAX);
-  if (!test) return syntax_error(option.value, "bad bsize: {}", option.value);
-  if (!sticky_) return context_error(option.name, "bsize needs a sticky buffer before it");
-  append(option.name, BufferSizeElement{*test});
+  if (!test) return draft.problems.syntax(option.value, "bad bsize: {}", option.value);
+  if (!draft.groups.selects()) return draft.problems.conflict(option.name, "bsize needs a sticky buffer before it");
+  draft.groups.append(option.name, BufferSizeElement{*test});
 }
 
-void RuleBuilder::add_uri_length(const Option& option) {
+void add_uri_length(RuleDraft& draft, const Option& option) {
   std::string_view which = option.value;
   const auto test = parse_number_test(next_part(which, ','), UINT16_MAX);
   which = trimmed(which);
   if (!test || (!which.empty() && which != "norm" && which != "raw")) {
-    return syntax_error(option.value, "bad urilen: {}", option.value);
+    return draft.problems.syntax(option.value, "bad urilen: {}", option.value);
   }
-  append_to(option.name, which == "raw" ? buffer_named("http.uri.raw") : buffer_named("http.uri"),
-            BufferSizeElement{*test});
+  draft.groups.append_to(which == "raw" ? buffer_named("http.uri.raw") : buffer_named("http.uri"), option.name,
+                         BufferSizeElement{*test});
 }
 
-bool RuleBuilder::read_byte_count(std::string_view text, ByteField& field) {
-  if (!read_operand(text, static_cast<int64_t>(kTextBytesMax), field.count)) return false;
+// ---- byte_test, byte_jump, byte_extract ----
+
+bool read_byte_count(RuleDraft& draft, std::string_view text, ByteField& field) {
+  if (!draft.read_operand(text, static_cast<int64_t>(kTextBytesMax), field.count)) return false;
   if (!field.count.is_variable() && field.count.number < 0) {
-    syntax_error(text, "number of bytes is negative: {}", text);
+    draft.problems.syntax(text, "number of bytes is negative: {}", text);
     return false;
   }
   return true;
 }
 
-bool RuleBuilder::read_bitmask(std::string_view text, ByteField& field) {
+bool read_bitmask(RuleDraft& draft, std::string_view text, ByteField& field) {
   const auto mask = parse_unsigned(text, UINT32_MAX);
   if (!mask || *mask == 0) {
-    syntax_error(text, "bad bitmask: {}", text);
+    draft.problems.syntax(text, "bad bitmask: {}", text);
     return false;
   }
   field.bitmask = *mask;
   return true;
 }
 
-bool RuleBuilder::read_field_word(const Option& option, std::string_view word, ByteField& field) {
+// Reads a word that byte_test, byte_jump and byte_extract share. False: it is none of them.
+bool read_field_word(RuleDraft& draft, const Option& option, std::string_view word, ByteField& field) {
   if (word == "relative") {
     field.relative = true;
   } else if (word == "little") {
@@ -131,27 +118,27 @@ bool RuleBuilder::read_field_word(const Option& option, std::string_view word, B
   } else if (word == "dec" || word == "hex" || word == "oct") {
     field.text_base = word == "dec" ? 10 : word == "hex" ? 16 : 8;
   } else if (word == "dce") {
-    unsupported(word, "keyword", context_.keep(fmt::format("{}:dce", option.info->name)));
+    draft.problems.unsupported(word, "keyword", draft.shared.keep(fmt::format("{}:dce", option.info->name)));
   } else if (const auto mask = argument_of(word, "bitmask")) {
-    read_bitmask(*mask, field);
+    read_bitmask(draft, *mask, field);
   } else {
     return false;
   }
   return true;
 }
 
-// As text, 0 bytes stand for as many digits as there are.
-bool RuleBuilder::check_field(const Option& option, ByteField& field, uint64_t count_min) {
+// Reports a number of bytes that cannot be read. In text, 0 bytes stand for as many digits as there are.
+bool check_field(RuleDraft& draft, const Option& option, ByteField& field, uint64_t count_min) {
   if (field.count.is_variable()) return true;
   if (field.text_base != 0) count_min = 0;
   const uint64_t most = field.text_base != 0 ? kTextBytesMax : kBinaryBytesMax;
   const auto count = static_cast<uint64_t>(field.count.number);
   if (count >= count_min && count <= most) return true;
-  syntax_error(option.value, "{} reads {} to {} bytes here, not {}", option.name, count_min, most, count);
+  draft.problems.syntax(option.value, "{} reads {} to {} bytes here, not {}", option.name, count_min, most, count);
   return false;
 }
 
-void RuleBuilder::add_byte_test(const Option& option) {
+void add_byte_test(RuleDraft& draft, const Option& option) {
   constexpr std::pair<std::string_view, ByteOperator> kOperators[] = {{"=", ByteOperator::kEqual},
                                                                       {"<", ByteOperator::kLess},
                                                                       {">", ByteOperator::kGreater},
@@ -160,9 +147,9 @@ void RuleBuilder::add_byte_test(const Option& option) {
                                                                       {"&", ByteOperator::kAnd},
                                                                       {"^", ByteOperator::kXor}};
   const std::vector<std::string_view> parts = split(option.value, ',');
-  if (parts.size() < 4) return syntax_error(option.value, "byte_test needs BYTES, OPERATOR, VALUE, OFFSET");
+  if (parts.size() < 4) return draft.problems.syntax(option.value, "byte_test needs BYTES, OPERATOR, VALUE, OFFSET");
   ByteTestElement element;
-  if (!read_byte_count(parts[0], element.field)) return;
+  if (!read_byte_count(draft, parts[0], element.field)) return;
   std::string_view compare = parts[1];
   if (compare.starts_with('!')) {
     element.negated = true;
@@ -172,31 +159,32 @@ void RuleBuilder::add_byte_test(const Option& option) {
                                    [&](const auto& candidate) { return candidate.first == compare; });
   const bool bare_negation = compare.empty() && element.negated;  // "!" alone: not equal
   if (found == std::end(kOperators) && !bare_negation) {
-    return syntax_error(parts[1], "unknown byte_test operator: '{}'", parts[1]);
+    return draft.problems.syntax(parts[1], "unknown byte_test operator: '{}'", parts[1]);
   }
   element.compare = bare_negation ? ByteOperator::kEqual : found->second;
-  if (starts_name(parts[2])) {
-    if (!read_variable(parts[2], element.value)) return;
+  if (starts_variable_name(parts[2])) {
+    if (!draft.read_variable(parts[2], element.value)) return;
   } else {
     const auto value = parse_unsigned(parts[2]);
-    if (!value) return syntax_error(parts[2], "not a value: '{}'", parts[2]);
+    if (!value) return draft.problems.syntax(parts[2], "not a value: '{}'", parts[2]);
     element.value.number = static_cast<int64_t>(*value);
   }
-  if (!read_operand(parts[3], kByteOffsetMax, element.field.offset)) return;
+  if (!draft.read_operand(parts[3], kByteOffsetMax, element.field.offset)) return;
   for (size_t i = 4; i < parts.size(); ++i) {
-    if (!read_field_word(option, parts[i], element.field)) {
-      return syntax_error(parts[i], "unknown byte_test option: '{}'", parts[i]);
+    if (!read_field_word(draft, option, parts[i], element.field)) {
+      return draft.problems.syntax(parts[i], "unknown byte_test option: '{}'", parts[i]);
     }
   }
-  if (!check_field(option, element.field, 1)) return;
-  append_following(option.name, element, element.field.relative);
+  if (!check_field(draft, option, element.field, 1)) return;
+  append(draft, option, element, element.field.relative);
 }
 
-void RuleBuilder::add_byte_jump(const Option& option) {
+void add_byte_jump(RuleDraft& draft, const Option& option) {
   const std::vector<std::string_view> parts = split(option.value, ',');
-  if (parts.size() < 2) return syntax_error(option.value, "byte_jump needs BYTES, OFFSET");
+  if (parts.size() < 2) return draft.problems.syntax(option.value, "byte_jump needs BYTES, OFFSET");
   ByteJumpElement element;
-  if (!read_byte_count(parts[0], element.field) || !read_operand(parts[1], kByteOffsetMax, element.field.offset))
+  if (!read_byte_count(draft, parts[0], element.field) ||
+      !draft.read_operand(parts[1], kByteOffsetMax, element.field.offset))
     return;
   for (size_t i = 2; i < parts.size(); ++i) {
     const std::string_view word = parts[i];
@@ -207,32 +195,33 @@ void RuleBuilder::add_byte_jump(const Option& option) {
     } else if (word == "from_end") {
       element.from_end = true;
     } else if (const auto offset = argument_of(word, "post_offset")) {
-      if (!read_operand(*offset, kByteOffsetMax, element.post_offset)) return;
+      if (!draft.read_operand(*offset, kByteOffsetMax, element.post_offset)) return;
     } else if (const auto factor = argument_of(word, "multiplier")) {
       const auto number = parse_unsigned(*factor, UINT16_MAX);
-      if (!number || *number == 0) return syntax_error(*factor, "bad multiplier: {}", *factor);
+      if (!number || *number == 0) return draft.problems.syntax(*factor, "bad multiplier: {}", *factor);
       element.multiplier = static_cast<uint32_t>(*number);
-    } else if (!read_field_word(option, word, element.field)) {
-      return syntax_error(word, "unknown byte_jump option: '{}'", word);
+    } else if (!read_field_word(draft, option, word, element.field)) {
+      return draft.problems.syntax(word, "unknown byte_jump option: '{}'", word);
     }
   }
   if (element.from_beginning && element.from_end) {
-    return syntax_error(option.value, "byte_jump cannot count from the beginning and from the end");
+    return draft.problems.syntax(option.value, "byte_jump cannot count from the beginning and from the end");
   }
-  if (!check_field(option, element.field, 0)) return;
-  append_following(option.name, element, element.field.relative);
+  if (!check_field(draft, option, element.field, 0)) return;
+  append(draft, option, element, element.field.relative);
 }
 
-void RuleBuilder::add_byte_extract(const Option& option) {
+void add_byte_extract(RuleDraft& draft, const Option& option) {
   const std::vector<std::string_view> parts = split(option.value, ',');
-  if (parts.size() < 3) return syntax_error(option.value, "byte_extract needs BYTES, OFFSET, NAME");
+  if (parts.size() < 3) return draft.problems.syntax(option.value, "byte_extract needs BYTES, OFFSET, NAME");
   ByteExtractElement element;
-  if (!read_byte_count(parts[0], element.field) || !read_operand(parts[1], kByteOffsetMax, element.field.offset))
+  if (!read_byte_count(draft, parts[0], element.field) ||
+      !draft.read_operand(parts[1], kByteOffsetMax, element.field.offset))
     return;
   const std::string_view name = parts[2];
-  if (!starts_name(name)) return syntax_error(name, "not a variable name: '{}'", name);
-  if (std::find(variable_names_.begin(), variable_names_.end(), name) != variable_names_.end()) {
-    return syntax_error(name, "variable {} is extracted twice", name);
+  if (!starts_variable_name(name)) return draft.problems.syntax(name, "not a variable name: '{}'", name);
+  if (std::find(draft.variables.begin(), draft.variables.end(), name) != draft.variables.end()) {
+    return draft.problems.syntax(name, "variable {} is extracted twice", name);
   }
   for (size_t i = 3; i < parts.size(); ++i) {
     const std::string_view word = parts[i];
@@ -242,15 +231,29 @@ void RuleBuilder::add_byte_extract(const Option& option) {
       element.multiplier = static_cast<uint32_t>(*number);
     } else if (align && number && (*number == 2 || *number == 4)) {
       element.align = static_cast<uint8_t>(*number);
-    } else if (!read_field_word(option, word, element.field)) {
-      return syntax_error(word, "unknown byte_extract option: '{}'", word);
+    } else if (!read_field_word(draft, option, word, element.field)) {
+      return draft.problems.syntax(word, "unknown byte_extract option: '{}'", word);
     }
   }
-  if (!check_field(option, element.field, 1)) return;
-  if (variable_names_.size() >= kVariablesMax) return syntax_error(name, "too many variables in one rule");
-  element.variable = static_cast<int16_t>(variable_names_.size());
-  variable_names_.push_back(name);
-  append_following(option.name, element, element.field.relative);
+  if (!check_field(draft, option, element.field, 1)) return;
+  if (draft.variables.size() >= kVariablesMax) return draft.problems.syntax(name, "too many variables in one rule");
+  element.variable = static_cast<int16_t>(draft.variables.size());
+  draft.variables.push_back(name);
+  append(draft, option, element, element.field.relative);
+}
+
+using enum ValueShape;
+
+constexpr KeywordInfo kKeywords[] = {
+    {"isdataat", kRequired, &add_is_data_at}, {"bsize", kRequired, &add_buffer_size},
+    {"urilen", kRequired, &add_uri_length},   {"byte_test", kRequired, &add_byte_test},
+    {"byte_jump", kRequired, &add_byte_jump}, {"byte_extract", kRequired, &add_byte_extract},
+};
+
+}  // namespace
+
+std::span<const KeywordInfo> byte_keywords() {
+  return kKeywords;
 }
 
 }  // namespace gatetape

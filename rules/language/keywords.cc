@@ -6,66 +6,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "packet/buffers.h"
+
 namespace gatetape {
 namespace {
 
-using enum Keyword;
-using enum KeywordValue;
-
-constexpr uint8_t detail(PacketField field) {
-  return static_cast<uint8_t>(field);
-}
-
-constexpr KeywordInfo kKeywords[] = {
-    {"msg", kMessage, kQuoted},
-    {"sid", kSid, kRequired},
-    {"gid", kGid, kRequired},
-    {"rev", kRev, kRequired},
-    {"classtype", kClasstype, kRequired},
-    {"priority", kPriority, kRequired},
-    {"metadata", kMetadata, kRequired},
-    {"reference", kReference, kRequired},
-    {"target", kTarget, kRequired},
-    {"flow", kFlow, kRequired},
-    {"flowbits", kFlowbits, kRequired},
-    {"noalert", kNoalert, kNone},
-    {"threshold", kThreshold, kRequired},
-    {"detection_filter", kDetectionFilter, kRequired},
-
-    {"content", kContent, kNegatableQuoted},
-    {"uricontent", kUriContent, kNegatableQuoted},
-    {"nocase", kNocase, kNone},
-    {"depth", kDepth, kRequired},
-    {"offset", kOffset, kRequired},
-    {"distance", kDistance, kRequired},
-    {"within", kWithin, kRequired},
-    {"startswith", kStartsWith, kNone},
-    {"endswith", kEndsWith, kNone},
-    {"fast_pattern", kFastPattern, kOptional},
-    {"rawbytes", kRawBytes, kNone},
-
-    {"pcre", kPcre, kNegatableMaybeQuoted},
-    {"isdataat", kIsDataAt, kRequired},
-    {"bsize", kBufferSize, kRequired},
-    {"urilen", kUriLength, kRequired},
-    {"byte_test", kByteTest, kRequired},
-    {"byte_jump", kByteJump, kRequired},
-    {"byte_extract", kByteExtract, kRequired},
-
-    {"dsize", kPacketNumber, kRequired, detail(PacketField::kPayloadSize)},
-    {"ttl", kPacketNumber, kRequired, detail(PacketField::kTtl)},
-    {"itype", kPacketNumber, kRequired, detail(PacketField::kIcmpType)},
-    {"icode", kPacketNumber, kRequired, detail(PacketField::kIcmpCode)},
-    {"ip_proto", kIpProtocol, kRequired},
-    {"flags", kTcpFlags, kRequired},
-    {"tcp.flags", kTcpFlags, kRequired},
-    {"stream_size", kStreamSize, kRequired},
-
-    {"tag", kIgnored, kRequired},
-    {"prefilter", kIgnored, kNone},
-};
-
-// Known to Suricata 8, not supported here. One name per word.
+// The keywords that Suricata 8 knows and Gatetape does not support, separated by blanks.
 constexpr std::string_view kUnsupportedNames =
     // payload, transforms
     "absent base64_data base64_decode byte_math dataset datarep entropy from_base64 gunzip zlib_deflate "
@@ -155,19 +101,27 @@ void add_buffer_keywords(std::vector<KeywordInfo>& all) {
   for (size_t i = 0; i < kBufferCount; ++i) {
     const BufferInfo& row = kBuffers[i];
     const auto detail = static_cast<uint8_t>(i);
-    all.push_back({row.name, Buffer{detail} == Buffer::kPayload ? kPacketData : kSticky, kNone, detail});
-    if (!row.old_name.empty()) all.push_back({row.old_name, kSticky, kNone, detail});
-    if (!row.modifier.empty()) all.push_back({row.modifier, kModifier, kNone, detail});
+    if (Buffer{detail} == Buffer::kPayload) {
+      all.push_back({row.name, ValueShape::kNone, &select_payload, detail});
+    } else {
+      all.push_back({row.name, ValueShape::kNoneOrSide, &select_buffer, detail});
+    }
+    if (!row.old_name.empty()) all.push_back({row.old_name, ValueShape::kNoneOrSide, &select_buffer, detail});
+    if (!row.modifier.empty()) all.push_back({row.modifier, ValueShape::kNone, &move_content_to_buffer, detail});
   }
   for (size_t i = 0; i < kTransformNames.size(); ++i) {
-    all.push_back({kTransformNames[i], kTransform, kNone, static_cast<uint8_t>(i)});
+    all.push_back({kTransformNames[i], ValueShape::kNone, &add_transform, static_cast<uint8_t>(i)});
   }
 }
 
 std::vector<KeywordInfo> sorted_keywords() {
-  std::vector<KeywordInfo> all(std::begin(kKeywords), std::end(kKeywords));
+  std::vector<KeywordInfo> all;
+  for (const std::span<const KeywordInfo> part :
+       {about_keywords(), content_keywords(), pcre_keywords(), byte_keywords(), packet_keywords()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
   add_buffer_keywords(all);
-  for_each_word(kUnsupportedNames, [&](std::string_view name) { all.push_back({name, kUnsupported, kOptional}); });
+  for_each_word(kUnsupportedNames, [&](std::string_view name) { all.push_back({name}); });
   std::sort(all.begin(), all.end(), [](const KeywordInfo& a, const KeywordInfo& b) { return a.name < b.name; });
   return all;
 }

@@ -1,8 +1,13 @@
 // Tests on packet headers: dsize, ttl, itype, icode, ip_proto, flags, stream_size.
 #include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
+#include <vector>
 
+#include "rules/language/keywords.h"
 #include "rules/language/option_values.h"
-#include "rules/language/rule_builder.h"
+#include "rules/language/rule_draft.h"
 
 namespace gatetape {
 namespace {
@@ -39,35 +44,33 @@ std::optional<uint8_t> protocol_number(std::string_view name) {
   return number ? std::optional(static_cast<uint8_t>(*number)) : std::nullopt;
 }
 
-}  // namespace
-
-void RuleBuilder::add_packet_number(const Option& option) {
-  const auto field = static_cast<PacketField>(option.info->detail);
-  const uint64_t max = field == PacketField::kPayloadSize ? UINT16_MAX : UINT8_MAX;
-  const auto test = parse_number_test(option.value, max);
-  if (!test) return syntax_error(option.value, "bad {}: {}", option.name, option.value);
-  const auto same = [&](const PacketTest& other) { return other.field == field; };
-  if (std::any_of(rule_.packet_tests.begin(), rule_.packet_tests.end(), same)) {
-    return syntax_error(option.name, "{} is given twice", option.name);
+template <PacketField field>
+void add_packet_number(RuleDraft& draft, const Option& option) {
+  constexpr uint64_t kMax = field == PacketField::kPayloadSize ? UINT16_MAX : UINT8_MAX;
+  const auto test = parse_number_test(option.value, kMax);
+  if (!test) return draft.problems.syntax(option.value, "bad {}: {}", option.name, option.value);
+  const auto same = [](const PacketTest& other) { return other.field == field; };
+  if (std::any_of(draft.rule.packet_tests.begin(), draft.rule.packet_tests.end(), same)) {
+    return draft.problems.syntax(option.name, "{} is given twice", option.name);
   }
-  rule_.packet_tests.push_back({field, *test});
-  if (packet_where_.empty()) packet_where_ = option.name;
+  draft.rule.packet_tests.push_back({field, *test});
+  if (draft.packet_where.empty()) draft.packet_where = option.name;
 }
 
-void RuleBuilder::add_ip_protocol(const Option& option) {
+void add_ip_protocol(RuleDraft& draft, const Option& option) {
   std::string_view name = option.value;
   const char compare = name.starts_with('!') || name.starts_with('<') || name.starts_with('>') ? name.front() : '=';
   if (compare != '=') name = trimmed(name.substr(1));
   const auto number = protocol_number(name);
   const bool impossible = number && ((compare == '<' && *number == 0) || (compare == '>' && *number == 255));
-  if (!number || impossible) return syntax_error(option.value, "bad ip_proto: {}", option.value);
+  if (!number || impossible) return draft.problems.syntax(option.value, "bad ip_proto: {}", option.value);
   NumberTest test{*number, *number, compare == '!'};
   if (compare == '<') test = {0, *number - uint64_t{1}, false};
   if (compare == '>') test = {*number + uint64_t{1}, 255, false};
-  rule_.packet_tests.push_back({PacketField::kIpProtocol, test});
+  draft.rule.packet_tests.push_back({PacketField::kIpProtocol, test});
 }
 
-void RuleBuilder::add_tcp_flags(const Option& option) {
+void add_tcp_flags(RuleDraft& draft, const Option& option) {
   std::string_view ignored = option.value;
   std::string_view letters = next_part(ignored, ',');
   const bool has_ignored = ignored.data() != nullptr;
@@ -83,14 +86,14 @@ void RuleBuilder::add_tcp_flags(const Option& option) {
   }
   const auto flags = flag_bits(letters);
   const auto mask = has_ignored ? flag_bits(trimmed(ignored)) : std::optional<uint8_t>(uint8_t{0});
-  if (!flags || !mask) return syntax_error(option.value, "bad flags: {}", option.value);
+  if (!flags || !mask) return draft.problems.syntax(option.value, "bad flags: {}", option.value);
   test.flags = *flags;
   test.ignored = *mask;
-  rule_.tcp_flags.push_back(test);
-  if (packet_where_.empty()) packet_where_ = option.name;
+  draft.rule.tcp_flags.push_back(test);
+  if (draft.packet_where.empty()) draft.packet_where = option.name;
 }
 
-void RuleBuilder::add_stream_size(const Option& option) {
+void add_stream_size(RuleDraft& draft, const Option& option) {
   constexpr std::pair<std::string_view, StreamSide> kSides[] = {{"server", StreamSide::kServer},
                                                                 {"client", StreamSide::kClient},
                                                                 {"both", StreamSide::kBoth},
@@ -99,11 +102,30 @@ void RuleBuilder::add_stream_size(const Option& option) {
   const auto* side = std::find_if(std::begin(kSides), std::end(kSides),
                                   [&](const auto& candidate) { return candidate.first == parts[0]; });
   if (parts.size() != 3 || side == std::end(kSides)) {
-    return syntax_error(option.value, "stream_size needs SIDE, OPERATOR, NUMBER");
+    return draft.problems.syntax(option.value, "stream_size needs SIDE, OPERATOR, NUMBER");
   }
   const auto test = parse_number_test(fmt::format("{}{}", parts[1], parts[2]), UINT32_MAX);
-  if (!test) return syntax_error(option.value, "bad stream_size: {}", option.value);
-  rule_.stream_sizes.push_back({side->second, *test});
+  if (!test) return draft.problems.syntax(option.value, "bad stream_size: {}", option.value);
+  draft.rule.stream_sizes.push_back({side->second, *test});
+}
+
+using enum ValueShape;
+
+constexpr KeywordInfo kKeywords[] = {
+    {"dsize", kRequired, &add_packet_number<PacketField::kPayloadSize>},
+    {"ttl", kRequired, &add_packet_number<PacketField::kTtl>},
+    {"itype", kRequired, &add_packet_number<PacketField::kIcmpType>},
+    {"icode", kRequired, &add_packet_number<PacketField::kIcmpCode>},
+    {"ip_proto", kRequired, &add_ip_protocol},
+    {"flags", kRequired, &add_tcp_flags},
+    {"tcp.flags", kRequired, &add_tcp_flags},
+    {"stream_size", kRequired, &add_stream_size},
+};
+
+}  // namespace
+
+std::span<const KeywordInfo> packet_keywords() {
+  return kKeywords;
 }
 
 }  // namespace gatetape

@@ -8,13 +8,15 @@
 #include <cerrno>
 #include <cstring>
 
-#include "rules/language/rule_builder.h"
+#include "common/json_writer.h"
+#include "rules/language/option_values.h"
+#include "rules/language/rule_checks.h"
+#include "rules/language/rule_draft.h"
+#include "rules/language/rule_header.h"
+#include "rules/language/rule_options.h"
 
 namespace gatetape {
 namespace {
-
-constexpr size_t kProblemsPerRuleMax = 64;
-constexpr size_t kArenaChunkBytes = 64 << 10;
 
 uint64_t identity(const Rule& rule) {
   return uint64_t{rule.gid} << 32 | rule.sid;
@@ -54,10 +56,33 @@ class RuleCollector {
   std::unordered_map<uint64_t, size_t> by_identity_;
 };
 
+// Reports the first character that no rule may contain. Returns whether there is none.
+bool check_characters(std::string_view text, RuleDraft& draft) {
+  for (size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    const size_t length = c >= 0x20 && c < 0x7f ? 1 : utf8_sequence_length(text.substr(i));
+    const bool control = length == 1 && (c == 0x7f || (c < 0x20 && !is_space(c)));
+    if (control || length == 0) {
+      draft.problems.syntax(text.substr(i), "{}", control ? "control character in rule" : "rule is not valid UTF-8");
+      return false;
+    }
+    i += length;
+  }
+  return true;
+}
+
+// Fills the draft from its text, as far as the text can be read.
+void parse_rule(RuleDraft& draft) {
+  std::string_view rest = draft.rule.text;
+  if (check_characters(rest, draft) && parse_rule_header(rest, draft) && parse_rule_options(rest, draft)) {
+    check_rule(draft);
+  }
+}
+
 class Parser {
  public:
   explicit Parser(const RuleVariables& variables)
-      : text_(std::make_shared<RuleText>()), context_(variables, parsed_, *text_), collector_(parsed_) {}
+      : text_(std::make_shared<RuleText>()), shared_(variables, parsed_, *text_), collector_(parsed_) {}
 
   void parse(std::string name, std::string content) {
     const auto file = static_cast<uint32_t>(parsed_.files.size());
@@ -67,8 +92,9 @@ class Parser {
     RuleLine line;
     while (lines.next(line)) {
       ++parsed_.report.rules;
-      RuleBuilder builder(context_, file, line);
-      if (builder.build()) collector_.add(std::move(builder.rule()));
+      RuleDraft draft(shared_, parsed_, file, line);
+      parse_rule(draft);
+      if (draft.problems.finish(draft.rule.sid)) collector_.add(std::move(draft.rule));
     }
   }
 
@@ -81,7 +107,7 @@ class Parser {
  private:
   ParsedRules parsed_;
   std::shared_ptr<RuleText> text_;
-  ParseContext context_;
+  SharedParts shared_;
   RuleCollector collector_;
 };
 
@@ -109,89 +135,6 @@ Result<std::string> read_file(const std::string& path) {
 }
 
 }  // namespace
-
-std::string_view ParseContext::keep(std::string_view string) {
-  std::deque<std::string>& strings = text.strings;
-  // The open chunk never grows beyond what was reserved, so that views into it stay valid.
-  if (arena_ == nullptr || arena_->capacity() - arena_->size() < string.size()) {
-    arena_ = &strings.emplace_back();
-    arena_->reserve(std::max(kArenaChunkBytes, string.size()));
-  }
-  const size_t start = arena_->size();
-  arena_->append(string);
-  return std::string_view(*arena_).substr(start);
-}
-
-std::shared_ptr<const AddressSet> ParseContext::address_set(std::string_view group, GroupError& error) {
-  auto& set = addresses[std::string(group)];
-  if (set) return set;
-  auto parsed_set = parse_address_group(group, variables);
-  if (parsed_set) {
-    set = std::make_shared<const AddressSet>(std::move(*parsed_set));
-  } else {
-    error = std::move(parsed_set.error());
-  }
-  return set;
-}
-
-std::shared_ptr<const PortSet> ParseContext::port_set(std::string_view group, GroupError& error) {
-  auto& set = ports[std::string(group)];
-  if (set) return set;
-  auto parsed_set = parse_port_group(group, variables);
-  if (parsed_set) {
-    set = std::make_shared<const PortSet>(std::move(*parsed_set));
-  } else {
-    error = std::move(parsed_set.error());
-  }
-  return set;
-}
-
-uint32_t ParseContext::flowbit(std::string_view name) {
-  const auto [place, is_new] = flowbits.emplace(name, static_cast<uint32_t>(parsed.flowbit_names.size()));
-  if (is_new) parsed.flowbit_names.push_back(name);
-  return place->second;
-}
-
-RuleBuilder::RuleBuilder(ParseContext& context, uint32_t file, const RuleLine& line) : context_(context), line_(line) {
-  rule_.file = file;
-  rule_.line = line.pieces.front().line;
-  rule_.text = line.text;
-  first_problem_ = context.parsed.report.problems.size();
-}
-
-bool RuleBuilder::build() {
-  std::string_view rest = line_.text;
-  if (check_characters() && parse_header(rest) && parse_options(rest)) finish();
-  RuleLoadReport& report = context_.parsed.report;
-  for (size_t i = first_problem_; i < report.problems.size(); ++i) report.problems[i].sid = rule_.sid;
-  if (broken_) {
-    ++report.broken;
-  } else if (unsupported_) {
-    ++report.unsupported;
-  }
-  return !broken_ && !unsupported_;
-}
-
-void RuleBuilder::add_problem(RuleProblemKind kind, std::string_view where, std::string message,
-                              std::string_view keyword) {
-  (kind == RuleProblemKind::kUnsupported ? unsupported_ : broken_) = true;
-  std::vector<RuleProblem>& problems = context_.parsed.report.problems;
-  if (problems.size() >= first_problem_ + kProblemsPerRuleMax || problems.size() >= kRuleProblemsMax) return;
-  const RuleLine::Place place = line_.place_of(where.data());
-  RuleProblem& problem = problems.emplace_back();
-  problem.kind = kind;
-  problem.location = {context_.parsed.files[rule_.file], place.line, place.column};
-  problem.message = std::move(message);
-  problem.keyword = keyword;
-}
-
-void RuleBuilder::unsupported(std::string_view where, std::string_view what, std::string_view name) {
-  unsupported_ = true;
-  if (std::find(unsupported_names_.begin(), unsupported_names_.end(), name) != unsupported_names_.end()) return;
-  unsupported_names_.push_back(name);
-  const std::string keyword = what == "keyword" ? std::string(name) : fmt::format("{} {}", what, name);
-  add_problem(RuleProblemKind::kUnsupported, where, fmt::format("unsupported {}: {}", what, name), keyword);
-}
 
 Result<ParsedRules> parse_rule_files(const RuleLoadOptions& options) {
   Parser parser(options.variables);

@@ -1,113 +1,125 @@
-// What only the whole rule shows: the contradictions for which Suricata refuses a rule, and what it takes as implied.
+#include "rules/language/rule_checks.h"
+
 #include <algorithm>
 
-#include "rules/language/rule_builder.h"
+#include "rules/language/rule_draft.h"
 
 namespace gatetape {
+namespace {
 
-void RuleBuilder::finish() {
-  rule_.variable_count = static_cast<uint16_t>(variable_names_.size());
-  if (sticky_ && !sticky_used_ && !broken_)
-    context_error(sticky_where_, "nothing is looked for in {}", to_string(buffer_));
-  check_identity();
-  if (broken_ || unsupported_) return;
-  const bool http_protocol = rule_.protocol == RuleProtocol::kHttp || rule_.protocol == RuleProtocol::kHttp1;
-  rule_.http = http_protocol || inspects_http();
-  check_protocol();
-  check_packet_and_stream();
-  check_directions();
-  check_sizes();
-  check_lower_case();
-  drop_empty_groups();
-}
-
-bool RuleBuilder::inspects_http() const {
-  return std::any_of(rule_.groups.begin(), rule_.groups.end(), [](const InspectionGroup& group) {
-    return group.buffer != Buffer::kPayload && !group.elements.empty();
+// Whether the rule looks at a buffer of HTTP.
+bool inspects_http(const Rule& rule) {
+  return std::any_of(rule.groups.begin(), rule.groups.end(), [](const InspectionGroup& group) {
+    return buffer_info(group.buffer).source == BufferSource::kHttp && !group.elements.empty();
   });
 }
 
-void RuleBuilder::check_identity() {
-  if (!has_sid_) syntax_error(line_.text.substr(0, 0), "missing sid");
-}
-
-void RuleBuilder::check_protocol() {
-  if (!inspects_http() || (rule_.protocol != RuleProtocol::kUdp && rule_.protocol != RuleProtocol::kIcmp)) return;
-  for (size_t i = 0; i < rule_.groups.size(); ++i) {
-    if (rule_.groups[i].buffer == Buffer::kPayload) continue;
-    return syntax_error(group_states_[i].where, "{} cannot be used in a rule for {}", to_string(rule_.groups[i].buffer),
-                        protocol_where_);
+// HTTP runs over TCP.
+void check_protocol(RuleDraft& draft) {
+  if (!inspects_http(draft.rule) ||
+      (draft.rule.protocol != RuleProtocol::kUdp && draft.rule.protocol != RuleProtocol::kIcmp))
+    return;
+  for (size_t i = 0; i < draft.rule.groups.size(); ++i) {
+    if (buffer_info(draft.rule.groups[i].buffer).source != BufferSource::kHttp) continue;
+    return draft.problems.syntax(draft.groups.where(i), "{} cannot be used in a rule for {}",
+                                 to_string(draft.rule.groups[i].buffer), draft.protocol_where);
   }
 }
 
-void RuleBuilder::check_packet_and_stream() {
-  if (packet_where_.empty()) return;
-  if (inspects_http()) {
-    return syntax_error(packet_where_, "{} is about single packets and cannot be combined with HTTP buffers",
-                        packet_where_);
+// An option about single packets excludes the stream and transactions.
+void check_packet_and_stream(RuleDraft& draft) {
+  if (draft.packet_where.empty()) return;
+  if (inspects_http(draft.rule)) {
+    return draft.problems.syntax(
+        draft.packet_where, "{} is about single packets and cannot be combined with HTTP buffers", draft.packet_where);
   }
-  if (!stream_where_.empty()) {
-    syntax_error(packet_where_, "{} is about single packets and cannot be combined with {}", packet_where_,
-                 stream_where_);
+  if (!draft.stream_where.empty()) {
+    draft.problems.syntax(draft.packet_where, "{} is about single packets and cannot be combined with {}",
+                          draft.packet_where, draft.stream_where);
   }
 }
 
 // A buffer that only one direction has gives the rule its direction.
-void RuleBuilder::check_directions() {
-  FlowDirection implied = rule_.flow.direction;
-  for (size_t i = 0; i < rule_.groups.size(); ++i) {
-    const InspectionGroup& group = rule_.groups[i];
+void check_directions(RuleDraft& draft) {
+  FlowDirection implied = draft.rule.flow.direction;
+  for (size_t i = 0; i < draft.rule.groups.size(); ++i) {
+    const InspectionGroup& group = draft.rule.groups[i];
     const BufferDirections directions = buffer_directions(group.buffer);
     if (directions == kInBoth || group.elements.empty()) continue;
     const FlowDirection own = directions == kInRequest ? FlowDirection::kToServer : FlowDirection::kToClient;
     if (implied != FlowDirection::kAny && implied != own) {
-      return syntax_error(group_states_[i].where, "{} is in {} only, but the rule looks at {}", to_string(group.buffer),
-                          directions == kInRequest ? "requests" : "responses",
-                          directions == kInRequest ? "responses" : "requests");
+      return draft.problems.syntax(draft.groups.where(i), "{} is in {} only, but the rule looks at {}",
+                                   to_string(group.buffer), directions == kInRequest ? "requests" : "responses",
+                                   directions == kInRequest ? "responses" : "requests");
     }
     implied = own;
   }
-  rule_.flow.direction = implied;
+  draft.rule.flow.direction = implied;
 }
 
-void RuleBuilder::check_sizes() {
-  for (size_t i = 0; i < rule_.groups.size(); ++i) {
-    for (const Element& element : rule_.groups[i].elements) {
-      const auto* size = std::get_if<BufferSizeElement>(&element);
-      if (size != nullptr) check_contents_fit(rule_.groups[i], group_states_[i].where, size->size);
-    }
-    if (rule_.groups[i].buffer != Buffer::kPayload) continue;
-    for (const PacketTest& test : rule_.packet_tests) {
-      if (test.field == PacketField::kPayloadSize) check_contents_fit(rule_.groups[i], packet_where_, test.test);
-    }
-  }
-}
-
-void RuleBuilder::check_contents_fit(const InspectionGroup& group, std::string_view where, const NumberTest& size) {
+// Reports a content that a buffer of this size cannot hold.
+void check_contents_fit(RuleDraft& draft, const InspectionGroup& group, std::string_view where,
+                        const NumberTest& size) {
   if (size.negated) return;
   for (const Element& element : group.elements) {
     const auto* content = std::get_if<ContentElement>(&element);
     if (content == nullptr || content->negated || content->bytes.size() <= size.high) continue;
-    return syntax_error(where, "a content of {} bytes cannot be in {} of at most {} bytes", content->bytes.size(),
-                        to_string(group.buffer), size.high);
+    return draft.problems.syntax(where, "a content of {} bytes cannot be in {} of at most {} bytes",
+                                 content->bytes.size(), to_string(group.buffer), size.high);
+  }
+}
+
+// Sizes that the rule asks for must leave room for its contents.
+void check_sizes(RuleDraft& draft) {
+  for (size_t i = 0; i < draft.rule.groups.size(); ++i) {
+    for (const Element& element : draft.rule.groups[i].elements) {
+      const auto* size = std::get_if<BufferSizeElement>(&element);
+      if (size != nullptr) check_contents_fit(draft, draft.rule.groups[i], draft.groups.where(i), size->size);
+    }
+    if (draft.rule.groups[i].buffer != Buffer::kPayload) continue;
+    for (const PacketTest& test : draft.rule.packet_tests) {
+      if (test.field == PacketField::kPayloadSize)
+        check_contents_fit(draft, draft.rule.groups[i], draft.packet_where, test.test);
+    }
   }
 }
 
 // In a buffer that is always lower case, a content with upper case could never match, and nocase shows that the author
 // did not know.
-void RuleBuilder::check_lower_case() {
-  for (size_t i = 0; i < rule_.groups.size(); ++i) {
-    if (!buffer_info(rule_.groups[i].buffer).lower_case) continue;
-    for (const Element& element : rule_.groups[i].elements) {
+void check_lower_case(RuleDraft& draft) {
+  for (size_t i = 0; i < draft.rule.groups.size(); ++i) {
+    if (!buffer_info(draft.rule.groups[i].buffer).lower_case) continue;
+    for (const Element& element : draft.rule.groups[i].elements) {
       const auto* content = std::get_if<ContentElement>(&element);
       if (content == nullptr) continue;
       const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
       if (content->nocase || std::any_of(content->bytes.begin(), content->bytes.end(), is_upper)) {
-        return syntax_error(group_states_[i].where, "{} is lower case: write the content so, without nocase",
-                            to_string(rule_.groups[i].buffer));
+        return draft.problems.syntax(draft.groups.where(i), "{} is lower case: write the content so, without nocase",
+                                     to_string(draft.rule.groups[i].buffer));
       }
     }
   }
+}
+
+}  // namespace
+
+void check_rule(RuleDraft& draft) {
+  Rule& rule = draft.rule;
+  rule.variable_count = static_cast<uint16_t>(draft.variables.size());
+  if (draft.groups.selects_unused() && !draft.problems.is_broken()) {
+    draft.problems.conflict(draft.groups.selected_where(), "nothing is looked for in {}",
+                            to_string(draft.groups.buffer()));
+  }
+  if (!draft.has_sid) draft.problems.syntax(rule.text.substr(0, 0), "missing sid");
+  if (draft.problems.is_broken() || draft.problems.is_unsupported()) return;
+  const bool http_protocol = rule.protocol == RuleProtocol::kHttp || rule.protocol == RuleProtocol::kHttp1;
+  rule.http = http_protocol || inspects_http(rule);
+  check_protocol(draft);
+  check_packet_and_stream(draft);
+  check_directions(draft);
+  check_sizes(draft);
+  check_lower_case(draft);
+  draft.groups.drop_empty();
 }
 
 }  // namespace gatetape

@@ -1,10 +1,11 @@
-// The header of a rule: action, protocol, addresses, ports, direction.
+#include "rules/language/rule_header.h"
+
 #include <algorithm>
 #include <utility>
 
-#include "common/json_writer.h"
+#include "rules/language/keywords.h"
 #include "rules/language/option_values.h"
-#include "rules/language/rule_builder.h"
+#include "rules/language/rule_draft.h"
 
 namespace gatetape {
 namespace {
@@ -37,25 +38,8 @@ auto find_in(const Table& table, std::string_view name) -> decltype(&table[0].se
   return nullptr;
 }
 
-}  // namespace
-
-bool RuleBuilder::check_characters() {
-  const std::string_view text = line_.text;
-  for (size_t i = 0; i < text.size();) {
-    const char c = text[i];
-    const size_t length = c >= 0x20 && c < 0x7f ? 1 : utf8_sequence_length(text.substr(i));
-    const bool control = length == 1 && (c == 0x7f || (c < 0x20 && !is_space(c)));
-    if (control || length == 0) {
-      syntax_error(text.substr(i), "{}", control ? "control character in rule" : "rule is not valid UTF-8");
-      return false;
-    }
-    i += length;
-  }
-  return true;
-}
-
-// The next token: up to a blank or the options, but a list in brackets may hold blanks.
-std::string_view RuleBuilder::header_token(std::string_view& rest) {
+// Takes the next token off the text: it ends at a blank or at the options, but a list in brackets may hold blanks.
+std::string_view header_token(std::string_view& rest) {
   while (!rest.empty() && is_space(rest.front())) rest.remove_prefix(1);
   int open = 0;
   size_t end = 0;
@@ -69,79 +53,82 @@ std::string_view RuleBuilder::header_token(std::string_view& rest) {
   return token;
 }
 
-bool RuleBuilder::parse_header(std::string_view& rest) {
-  constexpr std::string_view kParts[] = {
-      "action", "protocol", "source address", "source port", "direction", "destination address", "destination port"};
-  std::string_view tokens[std::size(kParts)];
-  for (size_t i = 0; i < std::size(kParts); ++i) {
-    tokens[i] = header_token(rest);
-    if (tokens[i].empty()) {
-      syntax_error(rest, "incomplete rule header: expected {}", kParts[i]);
-      return false;
-    }
-  }
-  parse_action(tokens[0]);
-  parse_protocol(tokens[1]);
-  rule_.source = parse_addresses(tokens[2]);
-  rule_.source_ports = parse_ports(tokens[3]);
-  parse_direction(tokens[4]);
-  rule_.destination = parse_addresses(tokens[5]);
-  rule_.destination_ports = parse_ports(tokens[6]);
-  // The swapped twin of a rule whose ends are the same would only report everything twice.
-  if (rule_.source == rule_.destination && rule_.source_ports == rule_.destination_ports) rule_.bidirectional = false;
-  return true;
-}
-
-void RuleBuilder::parse_action(std::string_view token) {
+void parse_action(RuleDraft& draft, std::string_view token) {
   if (const RuleAction* action = find_in(kActions, token)) {
-    rule_.action = *action;
+    draft.rule.action = *action;
   } else if (equal_without_case(token, "config")) {
-    unsupported(token, "action", token);
+    draft.problems.unsupported(token, "action", token);
   } else {
-    syntax_error(token, "unknown action: {}", token);
+    draft.problems.syntax(token, "unknown action: {}", token);
   }
 }
 
-void RuleBuilder::parse_protocol(std::string_view token) {
-  protocol_where_ = token;
+void parse_protocol(RuleDraft& draft, std::string_view token) {
+  draft.protocol_where = token;
   if (const RuleProtocol* protocol = find_in(kProtocols, token)) {
-    rule_.protocol = *protocol;
-    if (*protocol == RuleProtocol::kTcpPacket) packet_where_ = token;
-    if (*protocol == RuleProtocol::kTcpStream) stream_where_ = token;
+    draft.rule.protocol = *protocol;
+    if (*protocol == RuleProtocol::kTcpPacket) draft.packet_where = token;
+    if (*protocol == RuleProtocol::kTcpStream) draft.stream_where = token;
     return;
   }
   // "tcp:flow_start": a hook of Suricata 8 behind a protocol.
   const std::string name = lower_case(token.substr(0, token.find(':')));
   const bool hooked = token.find(':') != std::string_view::npos && find_in(kProtocols, name) != nullptr;
   if (hooked || is_known_protocol(name)) {
-    unsupported(token, "protocol", token);
+    draft.problems.unsupported(token, "protocol", token);
   } else {
-    syntax_error(token, "unknown protocol: {}", token);
+    draft.problems.syntax(token, "unknown protocol: {}", token);
   }
 }
 
-void RuleBuilder::parse_direction(std::string_view token) {
+void parse_direction(RuleDraft& draft, std::string_view token) {
   if (token == "<>") {
-    rule_.bidirectional = true;
+    draft.rule.bidirectional = true;
   } else if (token == "=>") {
-    unsupported(token, "direction", token);
+    draft.problems.unsupported(token, "direction", token);
   } else if (token != "->") {
-    syntax_error(token, "not a direction: {} (expected -> or <>)", token);
+    draft.problems.syntax(token, "not a direction: {} (expected -> or <>)", token);
   }
 }
 
-std::shared_ptr<const AddressSet> RuleBuilder::parse_addresses(std::string_view token) {
+std::shared_ptr<const AddressSet> parse_addresses(RuleDraft& draft, std::string_view token) {
   GroupError error;
-  auto set = context_.address_set(token, error);
-  if (!set) syntax_error(token.substr(error.position), "{}", error.message);
+  auto set = draft.shared.address_set(token, error);
+  if (!set) draft.problems.syntax(token.substr(error.position), "{}", error.message);
   return set;
 }
 
-std::shared_ptr<const PortSet> RuleBuilder::parse_ports(std::string_view token) {
+std::shared_ptr<const PortSet> parse_ports(RuleDraft& draft, std::string_view token) {
   GroupError error;
-  auto set = context_.port_set(token, error);
-  if (!set) syntax_error(token.substr(error.position), "{}", error.message);
+  auto set = draft.shared.port_set(token, error);
+  if (!set) draft.problems.syntax(token.substr(error.position), "{}", error.message);
   return set;
+}
+
+}  // namespace
+
+bool parse_rule_header(std::string_view& rest, RuleDraft& draft) {
+  constexpr std::string_view kParts[] = {
+      "action", "protocol", "source address", "source port", "direction", "destination address", "destination port"};
+  std::string_view tokens[std::size(kParts)];
+  for (size_t i = 0; i < std::size(kParts); ++i) {
+    tokens[i] = header_token(rest);
+    if (tokens[i].empty()) {
+      draft.problems.syntax(rest, "incomplete rule header: expected {}", kParts[i]);
+      return false;
+    }
+  }
+  parse_action(draft, tokens[0]);
+  parse_protocol(draft, tokens[1]);
+  draft.rule.source = parse_addresses(draft, tokens[2]);
+  draft.rule.source_ports = parse_ports(draft, tokens[3]);
+  parse_direction(draft, tokens[4]);
+  draft.rule.destination = parse_addresses(draft, tokens[5]);
+  draft.rule.destination_ports = parse_ports(draft, tokens[6]);
+  // If both ends are the same, looking at the swapped ends would only report everything twice.
+  if (draft.rule.source == draft.rule.destination && draft.rule.source_ports == draft.rule.destination_ports)
+    draft.rule.bidirectional = false;
+  return true;
 }
 
 }  // namespace gatetape

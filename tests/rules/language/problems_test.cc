@@ -118,6 +118,8 @@ TEST_CASE("language: broken rules and where they break") {
        "1:45: flags is about single packets and cannot be combined with tcp-stream"},
       {"alert http any any -> any any (sid:1; flow:to_client; http.uri; content:\"a\";)",
        "1:55: http.uri is in requests only, but the rule looks at responses"},
+      {"alert tcp any any -> any any (sid:1; flow:to_client; uricontent:\"abc\";)",
+       "1:54: http.uri is in requests only, but the rule looks at responses"},
       {"alert http any any -> any any (sid:1; http.uri; content:\"a\"; http.stat_code; content:\"200\";)",
        "1:62: http.stat_code is in responses only, but the rule looks at requests"},
       {"alert tcp any any -> any any (sid:1; flow:established,not_established;)",
