@@ -49,7 +49,7 @@ uint16_t predecessor(uint16_t port) {
   return static_cast<uint16_t>(port - 1);
 }
 
-// Sorts, and joins what overlaps or touches.
+// Sorts ranges and joins those that overlap or touch.
 template <class Range>
 std::vector<Range> normalised(std::vector<Range> ranges) {
   std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) { return a.first < b.first; });
@@ -120,7 +120,7 @@ std::optional<AddressRange> parse_prefix(std::string_view text) {
   return range;
 }
 
-// One address, prefix, netmask or range of a rule.
+// Reads one address, prefix, netmask or range of a rule.
 std::optional<AddressRange> parse_address(std::string_view text) {
   if (const size_t dash = text.find('-'); dash != std::string_view::npos) {
     const Result<IpAddress> first = IpAddress::parse(trimmed(text.substr(0, dash)));
@@ -156,12 +156,12 @@ std::optional<PortRange> parse_ports(std::string_view text) {
   return PortRange{*first, *last};
 }
 
-// Does any range hold an address of that family?
+// Whether any range holds an address of that family.
 bool touches_family(const std::vector<AddressRange>& ranges, bool want_v4) {
   return std::any_of(ranges.begin(), ranges.end(), [&](const AddressRange& r) { return r.first.is_v4() == want_v4; });
 }
 
-// An IPv6 range says nothing about IPv4 packets, though their addresses lie inside ::/0 as we keep them.
+// An IPv6 range says nothing about IPv4 packets, although their addresses, as stored here, lie in ::/0.
 void append_family_range(std::vector<AddressRange>& out, const AddressRange& range) {
   if (range.first.is_v4()) {
     out.push_back(range);
@@ -242,7 +242,7 @@ tl::expected<AddressSet, GroupError> parse_address_group(std::string_view text, 
   if (members->any) positive.push_back({kLowest, kHighest});
   for (const AddressRange& range : members->positive) append_family_range(positive, range);
   for (const AddressRange& range : members->negative) append_family_range(negative, range);
-  // A negation alone starts from everything, but only of the family it speaks of: "!10.0.0.0/8" is no IPv6 address.
+  // A negation alone starts from all addresses of its own family: "!10.0.0.0/8" contains no IPv6 address.
   if (!members->any) {
     const bool has_v4 = touches_family(positive, true), has_v6 = touches_family(positive, false);
     if (!has_v4 && touches_family(negative, true)) positive.push_back(all_v4());

@@ -1,4 +1,4 @@
-// The address and port groups of a rule header, resolved to plain sorted ranges: variables, nesting and negation are
+// The address and port groups of a rule header, resolved to plain sorted ranges. Variables, nesting and negation are
 // gone.
 #pragma once
 
@@ -12,15 +12,15 @@
 
 namespace gatetape {
 
-struct RuleVariables;  // rules/engine/rule_set.h
+struct RuleVariables;  // rules/language/load_report.h
 
 struct AddressRange {
   IpAddress first, last;  // inclusive
   friend bool operator==(const AddressRange&, const AddressRange&) = default;
 };
 
-// A set of addresses: disjoint ranges, ascending, none touching the next. IPv4 lies in ::ffff:0:0/96, as IpAddress has
-// it.
+// A set of addresses as disjoint ascending ranges that do not touch. IPv4 addresses lie in ::ffff:0:0/96, as in
+// IpAddress.
 class AddressSet {
  public:
   AddressSet() = default;  // empty
@@ -47,7 +47,7 @@ struct PortRange {
   friend bool operator==(const PortRange&, const PortRange&) = default;
 };
 
-// The same for ports.
+// A set of ports, in the same form.
 class PortSet {
  public:
   PortSet() = default;
@@ -68,16 +68,16 @@ class PortSet {
   std::vector<PortRange> ranges_;
 };
 
-// Where in the text a group is wrong, counted in bytes from its start, and why.
+// An error in a group: its place, counted in bytes from the start of the text, and the reason.
 struct GroupError {
   size_t position = 0;
   std::string message;
 };
 
-// "any", "10.0.0.1", "10.0.0.0/8", "10.0.0.1-10.0.0.9", "$NAME", "!…", "[a,b,!c]", nested. In a list, what is negated
-// is taken out of the union of the rest; a list of negations alone is taken out of everything.
+// Reads "any", "10.0.0.1", "10.0.0.0/8", "10.0.0.1-10.0.0.9", "$NAME", "!…" and "[a,b,!c]", also nested. Negated
+// members of a list are taken out of the union of the others, or out of everything if there are no others.
 tl::expected<AddressSet, GroupError> parse_address_group(std::string_view text, const RuleVariables& variables);
-// "any", "80", "1024:", ":1023", "8000:8100", with the same lists, negations and variables.
+// Reads "any", "80", "1024:", ":1023" and "8000:8100", with the same lists, negations and variables.
 tl::expected<PortSet, GroupError> parse_port_group(std::string_view text, const RuleVariables& variables);
 
 }  // namespace gatetape

@@ -5,8 +5,8 @@
 namespace gatetape {
 namespace {
 
-// Names, descriptions and priorities as in the classification.config that Suricata installs: records must agree with
-// those of other sensors.
+// Names, descriptions and priorities are those of the classification.config that Suricata installs, so that records
+// agree with those of other sensors.
 constexpr Classification kClassifications[] = {
     {"attempted-admin", "Attempted Administrator Privilege Gain", 1},
     {"attempted-dos", "Attempted Denial of Service", 2},

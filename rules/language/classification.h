@@ -1,4 +1,4 @@
-// Suricata's standard classtypes: what `classtype` gives a rule by way of category and priority.
+// Suricata's standard classtypes. The keyword classtype gives a rule a category and a priority from this table.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@ struct Classification {
   uint8_t priority = 3;          // 1 is the most severe
 };
 
-// nullptr: not one of the standard ones. Such a rule is loaded all the same, as kUnknownClassification says.
+// The standard classtype of this name; null: there is none. A rule with an unknown classtype loads with
+// kUnknownClassification.
 const Classification* find_classification(std::string_view name);
 
 inline constexpr Classification kUnknownClassification{"", "Unknown Classtype", 3};

@@ -1,4 +1,5 @@
-// The list syntax that addresses and ports of a rule header share: any, !x, [a,b,!c], $NAME, nested.
+// Parses the list syntax that addresses and ports of a rule header share: any, !x, [a,b,!c] and $NAME, also nested.
+// address_group.cc uses it with a reader for single addresses and one for single ports.
 #pragma once
 
 #include <fmt/format.h>
@@ -22,8 +23,8 @@ struct GroupMembers {
   bool not_any = false;
 };
 
-// Suricata flattens a group: wherever a negation stands, what it names is taken out of the whole, and two negations
-// cancel out. One parser reads one group.
+// Collects the members of one group, flattened as Suricata does it: negated members are taken out of the whole group,
+// at whatever depth they stand, and two negations cancel out. One parser reads one group.
 template <class Range>
 class GroupParser {
  public:
@@ -39,8 +40,8 @@ class GroupParser {
   }
 
  private:
-  static constexpr int kDepthMax = 32;          // of brackets and of variables that name variables
-  static constexpr size_t kMembersMax = 65536;  // variables may multiply
+  static constexpr int kDepthMax = 32;          // levels of brackets and of variables in variables
+  static constexpr size_t kMembersMax = 65536;  // a bound on what variables in variables can multiply to
 
   bool collect(std::string_view text, bool negated, int depth) {
     text = trimmed(text);
@@ -93,7 +94,7 @@ class GroupParser {
     return true;
   }
 
-  // Inside a variable's value, the place is that of the variable in the rule.
+  // Records an error. An error in the value of a variable gets the place of the variable in the rule.
   bool fail_at(std::string_view where, std::string message) {
     if (!in_variable_.empty()) {
       message += fmt::format(" (in {})", in_variable_);

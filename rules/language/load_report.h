@@ -1,5 +1,5 @@
-// How rules are to be loaded, and what became of each: the words that the parser, the compiler and the command line
-// share.
+// The options for loading rules, and the report on what became of each rule. The parser, the compiler and the command
+// line share these types.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace gatetape {
 
-// Where in a rule file, counted from 1. Columns count bytes.
+// A place in a rule file, counted from 1. Columns count bytes.
 struct RuleLocation {
   std::string file;
   uint32_t line = 0;
@@ -18,7 +18,7 @@ struct RuleLocation {
 
 enum class RuleProblemKind : uint8_t { kSyntax, kUnsupported, kDuplicate, kCompile };
 
-// One rule that was not loaded, and why. Printed as "file:line:column: message".
+// A reason why a rule was not loaded. It is printed as "file:line:column: message".
 struct RuleProblem {
   RuleProblemKind kind = RuleProblemKind::kSyntax;
   RuleLocation location;
@@ -30,8 +30,7 @@ struct RuleProblem {
 struct RuleVariables {
   std::map<std::string, std::string> address_groups;  // "HOME_NET" -> "[10.0.0.0/8,...]"
   std::map<std::string, std::string> port_groups;     // "HTTP_PORTS" -> "80"
-  // The names that Suricata's default configuration defines, with its values; every $NAME a public rule set uses is
-  // there.
+  // The variables of Suricata's default configuration with their values. Public rule sets use no others.
   static RuleVariables defaults();
 };
 
@@ -39,7 +38,8 @@ struct RuleLoadOptions {
   std::vector<std::string> files;
   RuleVariables variables = RuleVariables::defaults();
   bool checksums = true;  // rules are not matched on packets with a wrong checksum
-  // Where compiled databases are kept from one start to the next (rules/engine/database_cache.h); empty: nowhere.
+  // The directory that keeps compiled databases from one start to the next (rules/engine/database_cache.h); empty:
+  // none.
   std::string cache_directory;
 };
 

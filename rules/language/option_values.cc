@@ -22,14 +22,14 @@ bool consume(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
-// Bounds around the numbers themselves, which are not part of the range.
+// Reads a range whose bounds are not part of it.
 std::optional<NumberTest> parse_exclusive_range(std::string_view low, std::string_view high, uint64_t max) {
   const auto below = parse_unsigned(trimmed(low), max), above = parse_unsigned(trimmed(high), max);
   if (!below || !above || *below >= *above || *above - *below < 2) return std::nullopt;
   return NumberTest{*below + 1, *above - 1, false};
 }
 
-// One |…| section: `text` starts after the opening bar and is moved behind the closing one.
+// Decodes one |…| section. `text` starts after the opening bar and is moved past the closing one.
 std::optional<ValueError> decode_hex(std::string_view& text, std::string& out) {
   const std::string_view section = text;
   int high = -1;

@@ -22,7 +22,7 @@ uint64_t identity(const Rule& rule) {
   return uint64_t{rule.gid} << 32 | rule.sid;
 }
 
-// Keeps one rule per gid and sid: the one with the higher rev, the first of equals.
+// Keeps one rule per gid and sid: the one with the highest rev, or the first if there are several.
 class RuleCollector {
  public:
   explicit RuleCollector(ParsedRules& parsed) : parsed_(parsed) {}

@@ -1,9 +1,9 @@
-// A rule as the language says it, before anything is compiled: what rules/language/parser.h makes of text, and what the
-// engine reads. Nothing here knows Hyperscan.
+// A rule as the language states it, before it is compiled. The parser (rules/language/parser.h) makes a Rule from text,
+// and the engine reads it. Nothing here depends on Hyperscan.
 //
-// A Rule that left the parser is sound: variables are resolved, modifiers are checked and attached to what they modify,
-// defaults are filled in, and only keywords that the engine supports occur. All string_views point into the RuleText
-// that ParsedRules (rules/language/parser.h) keeps alive; a Rule is read-only and may be shared between threads.
+// A Rule that comes from the parser is sound: variables are resolved, modifiers are checked and attached to the
+// contents that they modify, defaults are filled in, and only keywords that the engine supports occur. All string_views
+// point into the RuleText that ParsedRules keeps alive. A Rule is read-only and may be shared between threads.
 #pragma once
 
 #include <array>
@@ -17,15 +17,15 @@
 #include "packet/buffers.h"
 #include "rules/language/address_group.h"
 
-struct pcre2_real_code_8;  // pcre2.h, which nobody who only reads rules needs
+struct pcre2_real_code_8;  // from pcre2.h, which readers of rules do not need
 
 namespace gatetape {
 
 // ---- Header ----
 
-// A sensor that only listens blocks nothing: drop and reject alert, and EVE says "allowed", as Suricata's does in IDS
-// mode. `pass` ends matching for what it matched (see the matcher). The order is the order in which Suricata applies
-// them.
+// A passive sensor blocks nothing: drop and reject raise alerts, and EVE reports "allowed", as Suricata does in IDS
+// mode. `pass` ends matching for the traffic that it matched (rules/engine/matcher.h). The enumerators are in the order
+// in which Suricata applies actions.
 enum class RuleAction : uint8_t { kPass, kDrop, kReject, kAlert };
 
 enum class RuleProtocol : uint8_t {
@@ -41,8 +41,9 @@ enum class RuleProtocol : uint8_t {
 
 // ---- Small vocabulary ----
 
-// A test of an unsigned number: low <= value <= high, or not. "<" and ">" and "<>" of the language are already turned
-// into these inclusive bounds.
+// A test of an unsigned number: low <= value <= high, or the opposite if negated. The parser has turned the "<", ">"
+// and
+// "<>" of the language into these inclusive bounds.
 struct NumberTest {
   uint64_t low = 0;
   uint64_t high = UINT64_MAX;
@@ -52,10 +53,10 @@ struct NumberTest {
   friend bool operator==(const NumberTest&, const NumberTest&) = default;
 };
 
-// A number in the rule, or the variable (an index below Rule::variable_count) that byte_extract sets.
+// A number in the rule, or a variable that byte_extract sets.
 struct Operand {
   int64_t number = 0;
-  int16_t variable = -1;  // -1: `number` counts
+  int16_t variable = -1;  // an index below Rule::variable_count; -1: `number` counts
 
   bool is_variable() const { return variable >= 0; }
   friend bool operator==(const Operand&, const Operand&) = default;
@@ -63,13 +64,13 @@ struct Operand {
 
 // ---- Detection elements ----
 
-// How elements are walked, as Suricata does it: in the order written, each search starting from the buffer's start, or,
-// when `relative`, from the end of the previous match; a failed relative element sends the search back to the next
-// occurrence of what it is relative to.
+// The engine walks elements as Suricata does, in the order written. A search starts at the start of the buffer or, if
+// the element is `relative`, at the end of the previous match. If a relative element fails, the search goes back to the
+// next occurrence of the element that it is relative to.
 
 struct FastPattern {
   bool wanted = false;   // "fast_pattern": the author wants this one as pre-filter
-  bool only = false;     // "fast_pattern:only": the pre-filter's hit is the whole test, position does not matter
+  bool only = false;     // "fast_pattern:only": the pre-filter's hit is the whole test; the position does not matter
   bool chopped = false;  // "fast_pattern:offset,length": only this part of the pattern is pre-filtered
   uint16_t offset = 0;
   uint16_t length = 0;
@@ -80,17 +81,18 @@ struct ContentElement {
   std::string_view bytes;  // decoded: no escapes, no |hex|; never empty; case as written
   bool negated = false;
   bool nocase = false;
-  bool starts_with = false;  // offset 0 and depth bytes.size() are then set, too
+  bool starts_with = false;  // then the offset is 0 and the depth is bytes.size()
   bool ends_with = false;
-  bool relative = false;  // distance or within given
-  // Absolute: the match lies in [offset, offset + depth); relative: in [distance, distance + within) after the previous
-  // match's end. No depth or within: to the end of the buffer.
+  bool relative = false;  // the rule gives distance or within
+  // An absolute match lies in [offset, offset + depth). A relative one lies in [distance, distance + within) after the
+  // end of the previous match. Without depth or within, the range extends to the end of the buffer.
   Operand offset, distance;
   std::optional<Operand> depth, within;
   FastPattern fast_pattern;
 };
 
-// A compiled expression, shared between rules that wrote the same one. PCRE2, without JIT code: the engine decides.
+// A compiled PCRE2 expression, shared between rules with the same expression. It has no JIT code yet: the engine adds
+// that.
 using CompiledPattern = std::shared_ptr<pcre2_real_code_8>;
 
 struct PcreElement {
@@ -108,19 +110,20 @@ struct PcreElement {
   CompiledPattern code;
 };
 
-// Is there data at `position`? Absolute: position < size. Relative: previous match's end + position <= size.
+// Holds if there is data at `position`: position < size if absolute, end of the previous match + position <= size if
+// relative.
 struct IsDataAtElement {
   Operand position;
   bool relative = false;
   bool negated = false;
 };
 
-// bsize on this buffer, and urilen (as an element of http.uri or http.uri.raw).
+// A test of the buffer's size: bsize, or urilen as an element of http.uri or http.uri.raw.
 struct BufferSizeElement {
   NumberTest size;
 };
 
-// How byte_test, byte_jump and byte_extract read their number.
+// The number that byte_test, byte_jump and byte_extract read.
 struct ByteField {
   Operand count;  // bytes to read: 1 to 8 in binary (0: none, byte_jump only), 1 to 23 as text (0: all digits)
   Operand offset;
@@ -136,11 +139,11 @@ struct ByteTestElement {
   ByteField field;
   ByteOperator compare = ByteOperator::kEqual;  // kAnd: value & operand != 0; kXor: value ^ operand != 0
   bool negated = false;
-  Operand value;  // a number is to be read as unsigned
+  Operand value;  // a number counts as unsigned
 };
 
-// Moves the "previous match's end": from the number's end (or from the buffer's start or end) by
-// number * multiplier, rounded up to 4 when aligned, + post_offset.
+// Moves the end of the previous match by number * multiplier (rounded up to a multiple of 4 if aligned) + post_offset,
+// counted from the end of the number, or from the start or the end of the buffer.
 struct ByteJumpElement {
   ByteField field;
   uint32_t multiplier = 1;
@@ -150,7 +153,7 @@ struct ByteJumpElement {
   Operand post_offset;
 };
 
-// Stores number * multiplier in a variable and moves the previous match's end behind the number.
+// Stores number * multiplier in a variable and moves the end of the previous match to the end of the number.
 struct ByteExtractElement {
   ByteField field;
   int16_t variable = 0;
@@ -161,9 +164,9 @@ struct ByteExtractElement {
 using Element = std::variant<ContentElement, PcreElement, IsDataAtElement, BufferSizeElement, ByteTestElement,
                              ByteJumpElement, ByteExtractElement>;
 
-// Elements on one buffer, in the order written. Returning to a buffer continues its group; the same buffer with other
-// transforms is another group. Buffers with several instances (header fields, file.data) start
-// a new group each time they are named. A group with no element cannot occur.
+// Elements on one buffer, in the order written. A rule that returns to a buffer continues its group. The same buffer
+// with other transforms is another group, and so is a buffer with several instances (BufferInfo::several) each time
+// that it is named. Every group has an element.
 struct InspectionGroup {
   Buffer buffer = Buffer::kPayload;
   std::vector<Transform> transforms;  // applied left to right
@@ -180,7 +183,7 @@ struct PacketTest {
   friend bool operator==(const PacketTest&, const PacketTest&) = default;
 };
 
-// flags: of the packet's TCP flags without `ignored`, compared with `flags`.
+// The keyword flags: compares the packet's TCP flags, without the `ignored` ones, with `flags`.
 enum class FlagsMatch : uint8_t { kExactly, kAllOf /* + */, kAnyOf /* * */, kNoneOf /* ! */ };
 struct TcpFlagsTest {
   uint8_t flags = 0;
@@ -189,7 +192,7 @@ struct TcpFlagsTest {
   friend bool operator==(const TcpFlagsTest&, const TcpFlagsTest&) = default;
 };
 
-// stream_size: bytes of the TCP stream so far.
+// The keyword stream_size: the number of bytes of the TCP stream so far.
 enum class StreamSide : uint8_t { kServer, kClient, kBoth /* each of them */, kEither };
 struct StreamSizeTest {
   StreamSide side = StreamSide::kServer;
@@ -207,9 +210,9 @@ enum class FlowDirection : uint8_t { kAny, kToServer, kToClient };
 enum class FlowData : uint8_t { kAny, kOnlyStream, kNoStream };
 
 struct FlowOptions {
-  bool given = false;  // a flow keyword was there: the packet must belong to a flow, unless stateless
+  bool given = false;  // the rule has the keyword flow: the packet must belong to a flow, unless stateless
   FlowState state = FlowState::kAny;
-  // As written, else that of a buffer which only one direction has (then also without `given`).
+  // The direction as written, else that of a buffer which only one direction has (even if `given` is false).
   FlowDirection direction = FlowDirection::kAny;
   FlowData data = FlowData::kAny;
 };
@@ -240,7 +243,7 @@ struct Rule {
   RuleAction action = RuleAction::kAlert;
   RuleProtocol protocol = RuleProtocol::kIp;  // as written; see `http` below
   bool bidirectional = false;                 // "<>": source and destination may be swapped
-  // Never null. Shared between the rules that wrote the same group; compare pointers to group rules by header.
+  // Never null. Rules with the same group in their text share it, so pointers can be compared to group rules by header.
   std::shared_ptr<const AddressSet> source, destination;
   std::shared_ptr<const PortSet> source_ports, destination_ports;
 
@@ -256,20 +259,21 @@ struct Rule {
   RuleTarget target = RuleTarget::kNone;
 
   FlowOptions flow;
-  bool http = false;  // looks at HTTP transactions: the protocol says so, or a group's buffer is one of HTTP's
+  bool http = false;  // looks at HTTP transactions: the protocol says so, or a group is on a buffer of HTTP
 
   std::vector<InspectionGroup> groups;
-  std::vector<PacketTest> packet_tests;  // all must hold, as must all of the following
+  // All tests of the following kinds must hold.
+  std::vector<PacketTest> packet_tests;
   std::vector<TcpFlagsTest> tcp_flags;
   std::vector<StreamSizeTest> stream_sizes;
   std::vector<FlowbitTest> flowbits;  // in the order written
-  uint16_t variable_count = 0;        // byte_extract's
+  uint16_t variable_count = 0;        // that byte_extract sets
   bool noalert = false;               // "noalert" or "flowbits:noalert": side effects only
   Threshold threshold;
 
-  // Where and how it was written.
+  // The place of the rule and its text.
   uint32_t file = 0;  // index into ParsedRules::files
-  uint32_t line = 0;  // of its first line, from 1
+  uint32_t line = 0;  // the first, counted from 1
   std::string_view text;
 };
 

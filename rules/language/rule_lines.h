@@ -1,5 +1,5 @@
-// A rule file as lines of rules: comments and blank lines are skipped, a line that ends in a backslash goes on in the
-// next one, and every byte of a rule still knows its place in the file.
+// Splits a rule file into rules. Comments and blank lines are skipped, a line that ends in a backslash continues in the
+// next one, and the place of every byte of a rule in the file is still known.
 #pragma once
 
 #include <cstdint>
@@ -10,28 +10,29 @@
 
 namespace gatetape {
 
-// One rule, as one text. A view into the file unless the rule was continued, then a joined copy.
+// The text of one rule: a view into the file, or a joined copy if the rule was continued.
 struct RuleLine {
   std::string_view text;
   struct Piece {
     size_t offset = 0;  // in `text`
     uint32_t line = 0;  // from 1
   };
-  std::vector<Piece> pieces;  // one per line of the file, at least one
+  std::vector<Piece> pieces;  // one per line of the file that the rule is on; at least one
 
   struct Place {
     uint32_t line = 0, column = 0;  // from 1
   };
-  // The place of a byte of `text` (or of its end).
+  // The place of a byte of `text`, or of its end.
   Place place_of(const char* byte) const;
 };
 
-// Holds a reference to the file and to where joined copies go; both outlive the views given out.
+// Reads the rules of one file in order. `strings` receives the joined copies. The file and `strings` must outlive the
+// views that next() gives out.
 class RuleLines {
  public:
   RuleLines(std::string_view file, std::deque<std::string>& strings);
 
-  // False at the end of the file. Reuses the storage of `rule`.
+  // Reads the next rule into `rule`, whose storage is reused. False: there are no more.
   bool next(RuleLine& rule);
 
  private:

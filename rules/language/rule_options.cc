@@ -14,7 +14,7 @@ std::string_view trimmed_left(std::string_view text) {
   return text;
 }
 
-// Where the option at the start of `text` ends: at a ';' without a backslash before it, be it in quotes or not.
+// The end of the option at the start of `text`: a ';' without a backslash before it, in quotes or not.
 size_t option_end(std::string_view text) {
   size_t end = text.find(';');
   while (end != std::string_view::npos && end > 0 && text[end - 1] == '\\') end = text.find(';', end + 1);

@@ -1,4 +1,4 @@
-// Any bytes as a rule file: the parser must end, account for every rule, and put each problem inside the file.
+// Parses any bytes as a rule file. The parser must end, account for every rule, and place each problem inside the file.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -14,8 +14,8 @@ using engine_test::compile_text;
 using engine_test::Exchange;
 using engine_test::Talk;
 
-// By buffer: what a rule finds in it when made_up() goes by. Each header field FIELD that the table names has "value of
-// FIELD" there.
+// For each buffer, the content that a rule finds in it in the traffic of made_up(). Each header field FIELD that the
+// table names has "value of FIELD" there.
 const std::map<std::string_view, std::string_view> kProofs = {
     {"pkt_data", "request body"},
     {"http.method", "BREW"},
@@ -50,7 +50,7 @@ const std::map<std::string_view, std::string_view> kProofs = {
     {"file.data", "response body"},
 };
 
-// Requests and responses with every header field that a buffer is made of.
+// A request and a response with every header field that a buffer is made of.
 Exchange made_up() {
   std::map<std::string_view, std::string> request, response;
   for (const BufferInfo& row : kBuffers) {
@@ -66,7 +66,7 @@ Exchange made_up() {
   return {head("BREW /pot?id=1 HTTP/1.1\r\n", request), head("HTTP/1.1 418 teapot\r\n", response)};
 }
 
-// Does the rule report something in the exchange?
+// Whether the rule reports anything in the exchange.
 bool fires(const std::string& rule, const Exchange& exchange, bool with_bodies) {
   Talk talk(compile_text(rule));
   using Pieces = std::vector<std::string_view>;

@@ -1,4 +1,4 @@
-// Address and port groups: sets against a naive membership test, and the variables.
+// Address and port groups: sets are compared with a naive membership test, and variables are tried.
 #include <catch2/catch.hpp>
 #include <random>
 
@@ -10,8 +10,8 @@ namespace {
 
 constexpr int kPorts = 40;
 
-// A random port group and, beside it, the ports it is to hold by Suricata's rule: what is written without negation,
-// or everything, less all that is negated an odd number of times.
+// A random port group, and the ports that it must hold by Suricata's rule: those written without negation, or else all,
+// without those that are negated an odd number of times.
 struct RandomGroup {
   std::string text;
   bool any_positive = false;
@@ -107,7 +107,7 @@ TEST_CASE("language: a negation speaks of its own address family") {
   CHECK(has(mixed, "11.0.0.1"));
   CHECK_FALSE(has(mixed, "10.0.0.1"));
   CHECK_FALSE(has(addresses("::/0"), "10.0.0.1"));
-  // A negation inside a list within a list takes out of the whole.
+  // A negation in a nested list takes its members out of the whole group.
   CHECK_FALSE(has(addresses("[10.0.0.0/8,[11.0.0.0/8,!10.1.0.0/16]]"), "10.1.0.1"));
   CHECK(has(addresses("!$EXTERNAL_NET"), "10.0.0.1"));
 }

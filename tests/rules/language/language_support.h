@@ -1,5 +1,5 @@
-// Rules as text again, for tests: describe() shows everything the parser decided, to_rule_text() writes a rule that
-// must parse to the same.
+// Turns Rules back into text for tests. describe() shows everything that the parser decided; to_rule_text() writes a
+// rule that must parse to the same Rule.
 #pragma once
 
 #include <fmt/format.h>
@@ -15,7 +15,7 @@ inline std::string operand(const Operand& o) {
   return o.is_variable() ? fmt::format("v{}", o.variable) : fmt::format("{}", o.number);
 }
 
-// Values of the language itself: these texts are both what is compared and what is parsed again.
+// Writes values as the language does: tests both compare these texts and parse them again.
 inline std::string number_test(const NumberTest& t) {
   const std::string sign = t.negated ? "!" : "";
   if (t.low == t.high) return fmt::format("{}{}", sign, t.low);
@@ -185,7 +185,7 @@ inline std::string text_of_tests(const Rule& rule, const ParsedRules& parsed) {
     out += fmt::format(" flags:{}{},{};", kMatches[static_cast<size_t>(t.match)], letters(t.flags), letters(t.ignored));
   }
   for (const StreamSizeTest& t : rule.stream_sizes) {
-    // stream_size wants the operator by itself.
+    // stream_size takes the operator as a part of its own.
     const std::string test = number_test(t.test);
     const size_t digits = test.find_first_of("0123456789");
     out += fmt::format(" stream_size:{},{},{};", kSides[static_cast<size_t>(t.side)],
@@ -241,7 +241,7 @@ inline std::string to_rule_text(const Rule& rule, const ParsedRules& parsed) {
   return out + ")";
 }
 
-// Everything that the canonical text leaves implied.
+// The canonical text, and everything that it leaves implied.
 inline std::string describe(const Rule& rule, const ParsedRules& parsed) {
   return fmt::format("{} | http={} variables={} category={} flow={}:{}", to_rule_text(rule, parsed), rule.http,
                      rule.variable_count, rule.category, rule.flow.given, text_of_flow(rule.flow));
@@ -251,7 +251,7 @@ inline ParsedRules parse(std::string_view text) {
   return parse_rule_text("t", text, RuleVariables::defaults());
 }
 
-// A rule of these options, on TCP.
+// A rule on TCP with these options.
 inline ParsedRules parse_options(std::string_view options, std::string_view protocol = "tcp") {
   return parse(fmt::format("alert {} any any -> any any ({} sid:1;)\n", protocol, options));
 }

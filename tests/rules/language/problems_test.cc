@@ -1,4 +1,4 @@
-// Rules that are refused: what is said, and the place it is said of.
+// Rules that are refused, with the messages and places of their problems.
 #include <catch2/catch.hpp>
 #include <fstream>
 
@@ -150,7 +150,7 @@ TEST_CASE("language: broken rules and where they break") {
       {"alert tcp any any -> any any (sid:1; target:me;)", "1:45: target is src_ip or dest_ip, not me"},
       {"alert tcp any any -> any any (sid:1; msg:\"a\x01\";)", "1:44: control character in rule"},
       {"alert tcp any any -> any any (sid:1; msg:\"\xff\";)", "1:43: rule is not valid UTF-8"},
-      // Each thing wrong is told.
+      // Every problem is reported.
       {"alert tpc any any -> any 99999 (nocase; sid:x;)",
        "1:7: unknown protocol: tpc\n1:26: not a port: 99999\n1:33: nocase needs a content before it\n"
        "1:45: sid is not a number from 1 to 4294967295: x"},

@@ -1,4 +1,4 @@
-// Sound rules and what the parser makes of them.
+// Sound rules, and the Rules that the parser makes from them.
 #include <algorithm>
 #include <catch2/catch.hpp>
 

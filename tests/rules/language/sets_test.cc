@@ -1,5 +1,4 @@
-// The parser on rule sets that people use, where they are at hand: in $GATETAPE_SHARED, or ../shared beside the
-// project.
+// Parses public rule sets, if they are in $GATETAPE_SHARED or in ../shared beside the project.
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdlib>
@@ -15,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// An existing path below the shared data, or empty after having said that the test is skipped.
+// An existing path below the shared data; empty, after a message that the test is skipped, if there is none.
 fs::path shared(const char* relative) {
   std::vector<fs::path> roots;
   if (const char* given = std::getenv("GATETAPE_SHARED")) roots.emplace_back(given);
@@ -36,7 +35,7 @@ std::string read_text(const fs::path& path) {
 // Suricata refuses these two as well: a second threshold, and contents longer than their buffer may be.
 constexpr uint32_t kContradictoryEtRules[] = {2016867, 2031264};
 
-// Writes every rule of `parsed` in the canonical form and expects to read the same rule back.
+// Writes every rule in the canonical form and expects the parser to read the same rule back.
 void check_round_trip(const ParsedRules& parsed) {
   std::string text;
   for (const Rule& rule : parsed.rules) text += to_rule_text(rule, parsed) + "\n";
