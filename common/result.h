@@ -4,24 +4,34 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
 #include <string>
 #include <tl/expected.hpp>
 #include <utility>
 
 namespace gatetape {
 
-// What went wrong, in words for the user: names the file, line, key or option it is about. No trailing newline.
 struct Error {
+  // For the user: names the file, line, key or option that it is about. No trailing newline.
   std::string message;
+  // The errno behind it, for callers that act on it; 0 when there is none.
+  int code = 0;
 };
 
 template <class T>
 using Result = tl::expected<T, Error>;
 
-// return fail("{}: {}", path, strerror(errno));
+// return fail("{}: {} is not a number", path, word);
 template <class... Args>
 [[nodiscard]] tl::unexpected<Error> fail(fmt::format_string<Args...> format, Args&&... args) {
   return tl::unexpected<Error>(Error{fmt::format(format, std::forward<Args>(args)...)});
+}
+
+// For a system call that failed: return fail_with(errno, "{}", path); gives "PATH: No such file or directory".
+template <class... Args>
+[[nodiscard]] tl::unexpected<Error> fail_with(int code, fmt::format_string<Args...> format, Args&&... args) {
+  return tl::unexpected<Error>(
+      Error{fmt::format(format, std::forward<Args>(args)...) + ": " + std::strerror(code), code});
 }
 
 // Passes an error on, unchanged, as another result type.

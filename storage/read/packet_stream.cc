@@ -1,6 +1,8 @@
 #include "storage/read/packet_stream.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "storage/format/lane_filter.h"
 
@@ -20,9 +22,10 @@ SegmentReader::DamageReport record_damage(ReadStatistics& statistics) {
   };
 }
 
-PacketStream::PacketStream(std::vector<std::string> segments, std::vector<uint16_t> interface_ids,
+PacketStream::PacketStream(FileSystem& files, std::vector<std::string> segments, std::vector<uint16_t> interface_ids,
                            const StoreQuery& query, LiteralCache& cache, ReadStatistics& statistics)
-    : segments_(std::move(segments)),
+    : files_(files),
+      segments_(std::move(segments)),
       interface_ids_(std::move(interface_ids)),
       query_(query),
       cache_(cache),
@@ -35,8 +38,14 @@ bool PacketStream::in_time(int64_t time_min_ns, int64_t time_max_ns) const {
 bool PacketStream::open_next_segment() {
   segment_.reset();
   while (next_segment_ < segments_.size()) {
-    auto opened = SegmentReader::open(segments_[next_segment_++], record_damage(statistics_));
-    if (!opened) continue;  // evicted meanwhile; a damaged header was counted when the streams were made
+    const std::string& path = segments_[next_segment_++];
+    auto opened = SegmentReader::open(files_, path, record_damage(statistics_));
+    if (!opened) {
+      // Evicted meanwhile, or a damaged header, which was counted when the streams were made. Another errno is news.
+      const int code = opened.error().code;
+      if (code != 0 && code != ENOENT) record_damage(statistics_)(path, 0, std::strerror(code));
+      continue;
+    }
     segment_ = std::move(*opened);
     segment_bytes_counted_ = 0;
     next_candidate_ = 0;

@@ -15,7 +15,8 @@ constexpr size_t kLiteralCacheBytes = 512 << 20;  // at most; only what is read 
 
 class DirectoryStoreReader : public StoreReader {
  public:
-  explicit DirectoryStoreReader(std::vector<std::string> directories) : directories_(std::move(directories)) {}
+  DirectoryStoreReader(FileSystem& files, std::vector<std::string> directories)
+      : files_(files), directories_(std::move(directories)) {}
 
   Result<ReadStatistics> packets(const StoreQuery& query,
                                  const std::function<bool(const StoredPacket&)>& visit) override;
@@ -40,6 +41,7 @@ class DirectoryStoreReader : public StoreReader {
   Result<Streams> streams(ReadStatistics& statistics);
   std::vector<uint16_t> interface_ids(const SegmentHeader& header);
 
+  FileSystem& files_;
   std::vector<std::string> directories_;
   std::vector<StoreInterface> interfaces_;  // of all segments seen so far
 };
@@ -56,12 +58,12 @@ std::vector<uint16_t> DirectoryStoreReader::interface_ids(const SegmentHeader& h
 }
 
 Result<DirectoryStoreReader::Streams> DirectoryStoreReader::streams(ReadStatistics& statistics) {
-  auto files = list_segments(directories_);
+  auto files = list_segments(files_, directories_);
   if (!files) return pass_on(files);
   Streams streams;
   for (const SegmentPath& file : *files) {
     if (file.kind != SegmentKind::kPackets) continue;
-    auto segment = open_segment(file.path, statistics);
+    auto segment = open_segment(files_, file.path, statistics);
     if (segment == nullptr) continue;
     statistics.segments++;
     const SegmentHeader& header = segment->header();
@@ -84,8 +86,8 @@ Result<ReadStatistics> DirectoryStoreReader::packets(const StoreQuery& query,
     const auto run = std::tie(stream->first.run_started_ns, stream->first.run_uuid);
     for (; stream != all->end() && std::tie(stream->first.run_started_ns, stream->first.run_uuid) == run; ++stream) {
       merge.add(stream->first.ordinal_domain,
-                std::make_unique<PacketStream>(stream->second.segments, stream->second.interface_ids, query, cache,
-                                               statistics));
+                std::make_unique<PacketStream>(files_, stream->second.segments, stream->second.interface_ids, query,
+                                               cache, statistics));
     }
     const bool more = merge.visit_all([&](const StoredPacket& packet) {
       statistics.packets_visited++;
@@ -99,21 +101,21 @@ Result<ReadStatistics> DirectoryStoreReader::packets(const StoreQuery& query,
 Result<ReadStatistics> DirectoryStoreReader::records(const RecordQuery& query,
                                                      const std::function<bool(const Record&)>& visit) {
   ReadStatistics statistics;
-  auto files = list_segments(directories_);
+  auto files = list_segments(files_, directories_);
   if (!files) return pass_on(files);
   for (const SegmentPath& file : *files) {
-    if (file.kind == SegmentKind::kRecords && !read_records(file.path, query, statistics, visit)) break;
+    if (file.kind == SegmentKind::kRecords && !read_records(files_, file.path, query, statistics, visit)) break;
   }
   return statistics;
 }
 
 Result<StoreSummary> DirectoryStoreReader::summary() {
   ReadStatistics statistics;
-  auto files = list_segments(directories_);
+  auto files = list_segments(files_, directories_);
   if (!files) return pass_on(files);
   StoreSummary sum;
   for (const SegmentPath& file : *files) {
-    auto segment = open_segment(file.path, statistics);
+    auto segment = open_segment(files_, file.path, statistics);
     if (segment == nullptr) continue;
     sum.stored_bytes += segment->file_bytes();
     if (file.kind != SegmentKind::kPackets) continue;
@@ -133,10 +135,10 @@ Result<StoreSummary> DirectoryStoreReader::summary() {
 
 }  // namespace
 
-Result<std::unique_ptr<StoreReader>> StoreReader::open(const std::vector<std::string>& directories) {
-  auto files = list_segments(directories);
-  if (!files) return pass_on(files);
-  return std::make_unique<DirectoryStoreReader>(directories);
+Result<std::unique_ptr<StoreReader>> StoreReader::open(const std::vector<std::string>& directories, FileSystem& files) {
+  auto segments = list_segments(files, directories);
+  if (!segments) return pass_on(segments);
+  return std::make_unique<DirectoryStoreReader>(files, directories);
 }
 
 }  // namespace gatetape

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/file.h"
 #include "common/result.h"
 #include "packet/records.h"
 #include "packet/stored_packet.h"
@@ -46,7 +47,9 @@ struct StoreSummary {
 
 class StoreReader {
  public:
-  static Result<std::unique_ptr<StoreReader>> open(const std::vector<std::string>& directories);
+  // `files` must outlive the reader.
+  static Result<std::unique_ptr<StoreReader>> open(const std::vector<std::string>& directories,
+                                                   FileSystem& files = system_files());
   virtual ~StoreReader() = default;
   // Visits matching frames' packets within the time range in order of arrival: one ordinal domain by ordinal, several
   // merged by time. `visit` returns false to stop. Damage is counted, not an error; a segment evicted meanwhile is left

@@ -34,10 +34,11 @@ Sha256Digest leaf_of(std::span<const uint8_t> batch) {
 
 }  // namespace
 
-RecordWriter::RecordWriter(std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
+RecordWriter::RecordWriter(FileSystem& files, std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
                            std::function<uint64_t()> next_sequence, const Identities& identities, Clock& clock,
                            Ring& ring, Housekeeper& housekeeper)
-    : directory_(std::move(directory)),
+    : files_(files),
+      directory_(std::move(directory)),
       header_(std::move(base)),
       segment_bytes_max_(segment_bytes_max),
       next_sequence_(std::move(next_sequence)),
@@ -96,7 +97,7 @@ Result<void> RecordWriter::open_segment() {
   header_.sequence = next_sequence_();
   header_.uuid = identities_.segment_uuid(header_.sequence);
   header_.created_ns = clock_.wall_ns();
-  auto segment = SegmentFile::create(directory_, header_, ring_);
+  auto segment = SegmentFile::create(files_, directory_, header_, ring_);
   if (!segment) return pass_on(segment);
   segment_ = std::move(*segment);
   frame_number_ = 0;

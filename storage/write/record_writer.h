@@ -22,7 +22,7 @@ class RecordWriter : public RecordSink {
  public:
   // `next_sequence` hands out sequence numbers. `base` has the run's fields set, and the previous segment's. All that
   // is passed by reference must outlive the writer.
-  RecordWriter(std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
+  RecordWriter(FileSystem& files, std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
                std::function<uint64_t()> next_sequence, const Identities& identities, Clock& clock, Ring& ring,
                Housekeeper& housekeeper);
 
@@ -50,6 +50,7 @@ class RecordWriter : public RecordSink {
   void finish_segment();
 
   std::mutex mutex_;
+  FileSystem& files_;
   std::string directory_;
   SegmentHeader header_;
   uint64_t segment_bytes_max_;

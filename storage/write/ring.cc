@@ -1,10 +1,7 @@
 #include "storage/write/ring.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "common/log.h"
 
@@ -40,9 +37,8 @@ bool Ring::evict_oldest() {
 bool Ring::evict_oldest_locked() {
   const auto oldest = std::find_if(sealed_.begin(), sealed_.end(), [](const Segment& s) { return !s.pinned; });
   if (oldest == sealed_.end()) return false;
-  if (::unlink(oldest->path.c_str()) != 0 && errno != ENOENT) {
-    log_warning("{}: cannot be evicted: {}", oldest->path, std::strerror(errno));
-  }
+  const auto removed = files_.remove(oldest->path);
+  if (!removed && removed.error().code != ENOENT) log_warning("cannot be evicted: {}", removed.error().message);
   bytes_ -= oldest->bytes;
   evicted_++;
   if (evicted_names_.size() < kNamesMax) evicted_names_.push_back(oldest->path);

@@ -1,4 +1,4 @@
-// What the store may occupy, and what gives way: the oldest sealed segment that is not pinned. Any thread.
+// Keeps the store within its size: the oldest sealed segment that is not pinned gives way. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/file.h"
 #include "common/result.h"
 
 namespace gatetape {
@@ -21,7 +22,7 @@ class Ring {
     bool operator<(const Segment& other) const { return sequence < other.sequence; }
   };
 
-  explicit Ring(uint64_t bytes_max) : bytes_max_(bytes_max) {}
+  Ring(FileSystem& files, uint64_t bytes_max) : files_(files), bytes_max_(bytes_max) {}
 
   // A sealed segment, a candidate for eviction from now on. `bytes_counted` of it went through reserve() before.
   void add_sealed(Segment segment, uint64_t bytes_counted);
@@ -41,6 +42,7 @@ class Ring {
   bool evict_oldest_locked();
 
   mutable std::mutex mutex_;
+  FileSystem& files_;
   const uint64_t bytes_max_;
   uint64_t bytes_ = 0;
   uint64_t evicted_ = 0;

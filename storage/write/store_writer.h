@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/result.h"
 #include "packet/account.h"
 #include "packet/decode.h"
@@ -34,7 +35,9 @@ struct StoreOptions {
   bool shared_ordinals = false;
   std::vector<StoreInterface> interfaces;
 
-  Clock* clock = nullptr;  // nullptr: the machine's
+  // Both must outlive the store; nullptr: the machine's.
+  FileSystem* files = nullptr;
+  Clock* clock = nullptr;
   // Where uuids and the seeds of hashes come from; 0: they are random. For a run that must be repeatable.
   uint64_t seed = 0;
   // Fixes where repeats are looked for, and nothing else: two runs over the same packets store the same bytes but for
