@@ -24,8 +24,8 @@ struct ExtractStatement {
   uint64_t flows = 0;                        // distinct, of the packets written
   bool flows_counted = true;                 // false: more than kFlowsCountedMax; flows and gaps are lower bounds
   std::optional<int64_t> first_ns, last_ns;  // smallest and largest time written
-  AccountSpan account;                       // what the sensor lost or left out while the range lasted
-  uint64_t gap_bytes = 0;                    // of the flows written: acknowledged by the receiver, never seen
+  AccountSpan account;                       // the sensor lost or left out so much while the range lasted
+  uint64_t gap_bytes = 0;                    // in the flows written: acknowledged by the receiver, never seen
   ReadStatistics read;
 
   // Why something that was on the wire may be missing, in words; empty: nothing is known to be missing.
@@ -44,8 +44,7 @@ struct ExtractRequest {
 };
 
 // `stop` is asked after each packet read; when it says so, nothing is left of the output file and the extraction fails.
-// Precondition: `expression` is compiled. Afterwards it is resolved: index_filter_of() and explain() say what was
-// asked.
+// Precondition: `expression` is compiled. Afterwards it is resolved: index_filter_of() and explain() tell the question.
 Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, const ExtractRequest& request,
                                  const std::function<bool()>& stop);
 

@@ -27,8 +27,9 @@ OutputFile::~OutputFile() {
   if (!temporary_.empty()) (void)files_.remove(temporary_);  // nobody is left to tell
 }
 
-void OutputFile::note(const Result<void>& result) {
-  if (status_) status_ = result;
+// Names the file as its user does, not by its temporary name.
+void OutputFile::note(const char* what, const Result<void>& result) {
+  if (status_ && !result) status_ = fail_with(result.error().code, "{}: {}", path_, what);
 }
 
 void OutputFile::append(std::span<const uint8_t> bytes) {
@@ -38,7 +39,7 @@ void OutputFile::append(std::span<const uint8_t> bytes) {
 }
 
 Result<void> OutputFile::flush() {
-  if (status_ && !buffer_.empty()) note(file_->append(buffer_));
+  if (status_ && !buffer_.empty()) note("write", file_->append(buffer_));
   buffer_.clear();
   return status_;
 }
@@ -46,8 +47,8 @@ Result<void> OutputFile::flush() {
 Result<void> OutputFile::finish() {
   (void)flush();  // the error stays
   if (temporary_.empty() || !status_) return status_;
-  note(file_->sync());
-  if (status_) note(files_.rename(temporary_, path_));
+  note("sync", file_->sync());
+  if (status_) note("rename", files_.rename(temporary_, path_));
   if (status_) temporary_.clear();
   return status_;
 }

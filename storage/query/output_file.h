@@ -29,7 +29,7 @@ class OutputFile {
 
  private:
   OutputFile(FileSystem& files, std::string path, std::string temporary, std::unique_ptr<File> file);
-  void note(const Result<void>& result);
+  void note(const char* what, const Result<void>& result);
 
   FileSystem& files_;
   std::string path_;

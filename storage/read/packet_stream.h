@@ -13,7 +13,7 @@
 
 namespace gatetape {
 
-// Of a packet that names an interface its segment does not have: a writer's mistake, shown as such.
+// The interface of a packet that names one its segment does not have: a writer's mistake, shown as such.
 inline constexpr uint16_t kUnknownInterface = 0xffff;
 
 class PacketStream {

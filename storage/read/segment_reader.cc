@@ -4,6 +4,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "storage/format/hash_tree.h"
 #include "storage/format/lane_filter.h"
 #include "storage/read/frame_reader.h"
 
@@ -134,14 +135,13 @@ void SegmentReader::read_index() {
       report_damage(begin, "the index is damaged: walking the frames instead");
       continue;
     }
-    ByteSource in(bytes);
     if (section.type == SectionType::kSegmentSummary) {
+      ByteSource in(bytes);  // longer than we know: a newer minor version
       summary_ = SegmentSummary::parse(in);
       continue;
     }
-    frames_.reserve(bytes.size() / FrameEntry::kBytes);
-    while (in.remaining() >= FrameEntry::kBytes) frames_.push_back(FrameEntry::parse(in));
-    have_table = true;
+    have_table = parse_frame_table(bytes, index_.number, frames_);
+    if (!have_table) report_damage(begin, "the frame table has another size than its rows: walking the frames instead");
   }
   end_of_frames_ = trailer_.index_offset;
   if (!have_table || !summary_) sealed_ = false;
@@ -180,8 +180,8 @@ void SegmentReader::walk() {
     if (!read_header_at(offset, header, torn)) {
       begin = find_next_frame(offset + 1, header);
       if (begin == file_bytes_) {
-        // Nothing whole follows: the tail of a crash or of a frame being written, unless a whole header's worth was
-        // there.
+        // Nothing whole follows: the tail of a crash or of a frame being written, unless there were bytes enough for a
+        // header.
         if (!torn) report_damage(offset, "not a frame, and none follows");
         return;
       }
@@ -214,7 +214,7 @@ SegmentSummary SegmentReader::summary() {
   }
   std::vector<uint8_t> header(header_bytes_);  // its bytes: a newer version may have put more into it than we know
   if (read_bytes(0, header)) {
-    sum.root = segment_root(header, std::move(roots));
+    sum.root = HashTree().segment_root(header, std::move(roots));
   } else {
     report_damage(0, "the segment's header is gone");
   }

@@ -12,6 +12,7 @@
 #include "common/file.h"
 #include "storage/format/format.h"
 #include "storage/format/posting_table.h"
+#include "storage/format/sealing.h"
 #include "storage/read/store_reader.h"
 
 namespace gatetape {

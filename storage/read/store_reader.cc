@@ -43,7 +43,7 @@ class DirectoryStoreReader : public StoreReader {
 
   FileSystem& files_;
   std::vector<std::string> directories_;
-  std::vector<StoreInterface> interfaces_;  // of all segments seen so far
+  std::vector<StoreInterface> interfaces_;  // those of all segments seen so far
 };
 
 // Runs number their interfaces each from 0: where this one's are among those of all runs.

@@ -1,5 +1,5 @@
-// The reading side: any number of readers, in other processes, while the writer writes; no lock and no permission from
-// it.
+// The reading side: any number of readers, in other processes, while the writer writes. They take no lock and ask for
+// no permission.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +42,7 @@ struct ReadStatistics {
 struct StoreSummary {
   uint64_t packets = 0, captured_bytes = 0, stored_bytes = 0, segments = 0, segments_open = 0;
   int64_t oldest_ns = 0, newest_ns = 0;
-  std::vector<StoreInterface> interfaces;  // of all runs, equal ones once; what Packet::interface_id of a reader counts
+  std::vector<StoreInterface> interfaces;  // over all runs, equal ones once; Packet::interface_id counts these
 };
 
 class StoreReader {
@@ -52,8 +52,8 @@ class StoreReader {
                                                    FileSystem& files = system_files());
   virtual ~StoreReader() = default;
   // Visits matching frames' packets within the time range in order of arrival: one ordinal domain by ordinal, several
-  // merged by time. `visit` returns false to stop. Damage is counted, not an error; a segment evicted meanwhile is left
-  // out.
+  // merged by time. `visit` returns false to stop. Damage is counted, not an error. A segment that is evicted meanwhile
+  // is left out.
   virtual Result<ReadStatistics> packets(const StoreQuery& query,
                                          const std::function<bool(const StoredPacket&)>& visit) = 0;
   // Visits the records that the query asks for: HTTP transactions among themselves in the order written, alerts, too,

@@ -8,7 +8,7 @@
 namespace gatetape {
 namespace {
 
-constexpr size_t kFrameBytes = 256 << 10;  // of records, before compression
+constexpr size_t kFrameBytes = 256 << 10;  // before compression
 
 struct Span {
   int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
@@ -107,7 +107,7 @@ Result<void> RecordWriter::open_segment() {
 }
 
 void RecordWriter::finish_segment() {
-  header_.previous_root = segment_root(header_.serialise(), roots_);
+  header_.previous_root = hash_tree_.segment_root(header_.serialise(), roots_);
   header_.previous_sequence = header_.sequence;
   housekeeper_.finished(std::exchange(segment_, nullptr));
 }
@@ -148,7 +148,7 @@ Result<void> RecordWriter::flush(Pending& pending) {
   header.captured_bytes = pending.bytes.size();
   header.account_added = records_;
   std::vector<Sha256Digest> leaves{leaf_of(pending.bytes.bytes())};
-  header.root = frame_root(header_.uuid, header, {}, leaves);
+  header.root = hash_tree_.frame_root(header_.uuid, header, {}, leaves);
   roots_.push_back(header.root);
 
   const ByteSink frame = frame_of(pending.bytes.bytes(), header);
@@ -162,7 +162,7 @@ Result<void> RecordWriter::flush(Pending& pending) {
 
 Result<void> RecordWriter::close() {
   std::lock_guard lock(mutex_);
-  for (Pending& pending : pending_) (void)flush(pending);  // what fails stays in failure_
+  for (Pending& pending : pending_) (void)flush(pending);  // a failure stays in failure_
   closed_ = true;
   if (segment_ != nullptr) finish_segment();
   return failure_;

@@ -11,6 +11,7 @@
 #include "packet/records.h"
 #include "storage/format/compression.h"
 #include "storage/format/format.h"
+#include "storage/format/hash_tree.h"
 #include "storage/write/housekeeper.h"
 #include "storage/write/identities.h"
 #include "storage/write/ring.h"
@@ -63,6 +64,7 @@ class RecordWriter : public RecordSink {
   std::shared_ptr<SegmentFile> segment_;
   uint32_t frame_number_ = 0;
   uint64_t records_ = 0;
+  HashTree hash_tree_;
   std::vector<Sha256Digest> roots_;
   std::array<Pending, kGroupCount> pending_;
   bool closed_ = false;

@@ -26,8 +26,8 @@ class Ring {
 
   // A sealed segment, a candidate for eviction from now on. `bytes_counted` of it went through reserve() before.
   void add_sealed(Segment segment, uint64_t bytes_counted);
-  // Makes room for `bytes` more and counts them. Fails when only pinned and open segments are left and they fill the
-  // ring.
+  // Makes room for `bytes` more and counts them. Fails when nothing but pinned and open segments is left, and they fill
+  // the ring.
   Result<void> reserve(uint64_t bytes);
   void unreserve(uint64_t bytes);
   // Removes the oldest sealed unpinned segment; false when there is none.

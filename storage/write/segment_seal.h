@@ -6,6 +6,7 @@
 
 #include "common/file.h"
 #include "storage/format/format.h"
+#include "storage/format/sealing.h"
 
 namespace gatetape {
 

@@ -77,7 +77,7 @@ class DirectoryStore : public Store {
   std::thread writing_thread_;
 };
 
-// What all segments of a stream of this run have in common, and the newest segment of the stream before it.
+// The part that all segments of a stream of this run have in common, with the newest segment of the run before it.
 SegmentHeader DirectoryStore::begin_stream(SegmentHeader header, const ExistingSegments& existing) const {
   header.run_uuid = run_uuid_;
   header.run_started_ns = run_started_ns_;
