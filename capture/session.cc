@@ -56,6 +56,7 @@ class Session {
 
  private:
   Result<void> open_sources();
+  Result<void> start_outlets();
   Result<void> open_filter();
   Result<void> open_store();
   void make_workers();
@@ -65,6 +66,8 @@ class Session {
   void write_accounts();
   void write_last_accounts();
   void write_own_records();
+  void note_outlet_losses();
+  void end_outlets();
   void look_around();
   void show_progress();
   void watch_for_failures();
@@ -94,6 +97,7 @@ class Session {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<RecordSink*> sinks_;
   RecordBatch own_records_;
+  std::vector<OutletCounts> outlet_counts_;  // what the store knows of
   bool looked_around_ = false;
   Result<void> outcome_;
 };
@@ -113,6 +117,16 @@ Result<void> Session::open_sources() {
   }
   const bool mixed = std::any_of(sources_.begin(), sources_.end(), [&](const auto& s) { return s->live() != live_; });
   if (mixed) return fail("a file and a network port cannot be captured together: their clocks differ");
+  return {};
+}
+
+Result<void> Session::start_outlets() {
+  for (Outlet* outlet : options_.outlets) {
+    const OutletStart start = {.may_wait = !live_, .stop = &asked_to_stop_, .reopen_count = options_.reopen_count};
+    if (Result<void> started = outlet->start(start); !started) return started;
+    sinks_.push_back(outlet);
+    outlet_counts_.push_back(outlet->counts());
+  }
   return {};
 }
 
@@ -158,8 +172,11 @@ void Session::make_workers() {
 
 Result<void> Session::start() {
   start_ns_ = wall_clock_ns();
-  sinks_ = options_.sinks;
   if (Result<void> opened = open_sources(); !opened) return opened;
+  if (options_.ports_opened) {
+    if (Result<void> done = options_.ports_opened(); !done) return done;
+  }
+  if (Result<void> started = start_outlets(); !started) return started;
   if (Result<void> opened = open_filter(); !opened) return opened;
   const bool queue_each = std::all_of(sources_.begin(), sources_.end(),
                                       [&](const auto& s) { return s->queue_count() == options_.workers; });
@@ -259,6 +276,29 @@ WorkerAccount Session::total() const {
   return sum;
 }
 
+// The store keeps when an outlet lost records; the outlet's own readers find it in the outlet.
+void Session::note_outlet_losses() {
+  RecordBatch batch;
+  for (size_t i = 0; i < outlet_counts_.size(); ++i) {
+    OutletCounts now = options_.outlets[i]->counts();
+    if (now.lost_total() > outlet_counts_[i].lost_total()) {
+      const std::string detail = fmt::format("{}: {} records lost since the start", now.name, now.lost_text());
+      batch.append(EventRecord{wall_clock_ns(), kEventOutletLost, detail});
+    }
+    outlet_counts_[i] = std::move(now);
+  }
+  if (store_ == nullptr || batch.empty()) return;
+  if (Result<void> written = store_->records().write(batch); !written) fail_with(written.error());
+}
+
+// While the store is still open, so that it learns what was lost.
+void Session::end_outlets() {
+  for (Outlet* outlet : options_.outlets) outlet->end();
+  for (Outlet* outlet : options_.outlets) (void)outlet->wait();  // the counts are asked for next
+  note_outlet_losses();
+  watch_for_failures();
+}
+
 void Session::look_around() {
   looked_around_ = true;
   for (const std::string& spot : blind_spots(total(), filter_->has_ingress())) log_warning("{}", spot);
@@ -267,15 +307,18 @@ void Session::look_around() {
 void Session::show_progress() {
   const WorkerAccount a = total();
   const PortAccount p = ports();
-  fmt::print(stderr, "\r\x1b[K{} packets, {}, {} missed, {} dropped, {} HTTP, {} alerts", a[Counter::kReceived],
-             format_size(a[Counter::kReceivedBytes]), p[PortCounter::kMissed], a.total(CounterGroup::kDropped),
-             a[Counter::kHttpTransactions], a[Counter::kAlerts]);
+  write_to_stderr(fmt::format("\r\x1b[K{} packets, {}, {} missed, {} dropped, {} HTTP, {} alerts",
+                              a[Counter::kReceived], format_size(a[Counter::kReceivedBytes]), p[PortCounter::kMissed],
+                              a.total(CounterGroup::kDropped), a[Counter::kHttpTransactions], a[Counter::kAlerts]));
 }
 
 // One source that breaks ends the capture: a recorder that goes on with half of its wires would look complete.
 void Session::watch_for_failures() {
   for (const auto& worker : workers_) {
     if (worker->finished() && !worker->outcome()) fail_with(worker->outcome().error());
+  }
+  for (const Outlet* outlet : options_.outlets) {
+    if (Result<void> status = outlet->status(); !status) fail_with(status.error());
   }
   if (store_ == nullptr) return;
   if (Result<void> status = store_->status(); !status) fail_with(status.error());
@@ -303,6 +346,7 @@ SessionSummary Session::run() {
     if (now - last_account >= kAccountInterval) {
       last_account = now;
       write_accounts();
+      note_outlet_losses();
       if (options_.progress) show_progress();
       if (live_ && !looked_around_ && now - started_ >= kFirstLook) look_around();
     }
@@ -315,7 +359,7 @@ SessionSummary Session::run() {
 void Session::finish() {
   for (const auto& worker : workers_) worker->join();
   if (distributor_thread_.joinable()) distributor_thread_.join();
-  if (options_.progress) fmt::print(stderr, "\r\x1b[K");
+  if (options_.progress) write_to_stderr("\r\x1b[K");
   if (!distributor_outcome_) fail_with(distributor_outcome_.error());
   if (store_ != nullptr) {
     // The last account goes into the store, so it is taken once all packets are written.
@@ -324,6 +368,7 @@ void Session::finish() {
   for (const auto& worker : workers_) worker->settle();
   write_accounts();
   write_last_accounts();
+  end_outlets();
   if (store_ != nullptr) {
     if (Result<void> closed = store_->close(); !closed) fail_with(closed.error());
   }
@@ -336,6 +381,7 @@ SessionSummary Session::summary() const {
   s.total = total();
   s.ports = ports();
   s.live = live_;
+  s.outlets = outlet_counts_;
   s.balances = s.ports.balances() && s.total.balances() && s.total[Counter::kInFlight] == 0 &&
                s.ports[PortCounter::kReceived] == s.total[Counter::kReceived];
   s.blind_spots = blind_spots(s.total, filter_->has_ingress());

@@ -2,10 +2,12 @@
 // their records to whoever wants them, keeps the account second by second, and brings all of it to a clean end when the
 // sources end or `stop` is set.
 //
-// Runs on the calling thread, which is also the records thread: EVE output and the store's records are written here.
+// Runs on the calling thread, which is also the records thread: the store's records are written here, and records are
+// handed to outlets (EVE), which write them on threads of their own.
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +16,7 @@
 #include "capture/packet_filter.h"
 #include "capture/pipeline.h"
 #include "common/result.h"
+#include "export/outlet.h"
 #include "packet/account.h"
 #include "packet/records.h"
 #include "storage/write/store_writer.h"
@@ -28,8 +31,12 @@ struct SessionOptions {
   PipelineOptions pipeline;              // `worker` and `start_ns` are set per worker
   std::shared_ptr<const RuleSet> rules;  // null: nothing is matched
   std::optional<StoreOptions> store;     // none: nothing is stored; `workers` and `interfaces` are filled in
-  std::vector<RecordSink*> sinks;        // besides the store; they outlive the session
-  bool progress = false;                 // a line on stderr, renewed each second
+  std::vector<Outlet*> outlets;          // besides the store; not started yet; they outlive the session
+  // Called once all ports are open, before anything is written or any thread of the session runs. It may give up
+  // rights that only opening a port needs. Its failure ends the start.
+  std::function<Result<void>()> ports_opened;
+  const std::atomic<uint32_t>* reopen_count = nullptr;  // each change asks the outlets to open their files anew
+  bool progress = false;                                // a line on stderr, renewed each second
 };
 
 struct SessionSummary {
@@ -39,6 +46,7 @@ struct SessionSummary {
   bool live = false;
   bool balances = false;   // ports and workers, with nothing in flight, and ports.received == total.received
   double run_seconds = 0;  // from the first packet asked for to the last byte written and closed
+  std::vector<OutletCounts> outlets;
   std::vector<std::string> blind_spots;  // what the capture could not see, in words
   Result<void> outcome;  // how it ended: a source that broke, a store that failed; the account is right all the same
 };

@@ -110,7 +110,7 @@ int command_capture(int argc, char** argv) {
   Result<std::optional<StoreOptions>> store = store_options(options);
   if (!store) return line.usage_error(store.error().message);
 
-  Result<PreparedRun> run = prepare_run(options.run);
+  Result<PreparedRun> run = prepare_run(options.run, false);
   if (!run) return line.failed(run.error());
   run->session.sources = options.sources;
   run->session.workers = options.workers;

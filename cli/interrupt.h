@@ -1,16 +1,26 @@
-// Ctrl-C and SIGTERM as a flag that long work asks for, so that it can end cleanly: a temporary file removed, a packet
-// not half written. A second signal ends the process at once.
+// Signals as flags that long work asks for, so that none of them ends the program in the middle of something.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 
 namespace gatetape {
 
-// From here on SIGINT and SIGTERM set the flag; interrupted system calls are not restarted. SIGPIPE is left as it is:
-// a reader who goes away (`| head`) ends us silently, as it does tcpdump.
+// SIGHUP asks for log files to be opened anew and never ends anything: main() calls this first, for every command.
+void catch_hangups();
+// How many hangups there were.
+const std::atomic<uint32_t>& hangup_count();
+
+// From here on SIGINT (Ctrl-C) and SIGTERM set a flag, and interrupted system calls are not restarted. The first of
+// them lets the command end cleanly: a temporary file is removed, a packet not written by half. A second one ends the
+// process at once.
 void catch_interrupts();
 bool interrupted();
 // The flag itself, for threads that watch it.
 const std::atomic<bool>& interrupt_flag();
+
+// From here on a reader that goes away, and a limit on the size of files, are errors of the write (EPIPE, EFBIG).
+// Commands that do not call this end silently when their reader goes away (`| head`), as tcpdump does.
+void ignore_write_signals();
 
 }  // namespace gatetape

@@ -8,7 +8,7 @@
 
 #include "capture/session.h"
 #include "cli/options.h"
-#include "export/eve_file.h"
+#include "export/outlet.h"
 #include "rules/engine/rule_set.h"
 
 namespace gatetape {
@@ -29,15 +29,16 @@ struct RunOptions {
 // --rules-cache, with its default; empty after parsing: no cache.
 void add_rules_cache_option(CommandLine& line, std::string& directory);
 
-// What a run is made of once its options are understood. The sinks in `session` point into `eve`.
+// What a run is made of once its options are understood. The outlets in `session` point to `eve`.
 struct PreparedRun {
   SessionOptions session;
   RuleLoadReport report;  // of the rules; empty without any
-  std::unique_ptr<EveFile> eve;
+  std::unique_ptr<Outlet> eve;
 };
 
-// Loads rules, opens the EVE file. Fails with a message for the user; problems with single rules are counted on stderr.
-Result<PreparedRun> prepare_run(const RunOptions& options);
+// Loads rules. `eve_required`: the records are what the run is for, so that it fails when EVE cannot take them. Fails
+// with a message for the user; problems with single rules are counted on stderr.
+Result<PreparedRun> prepare_run(const RunOptions& options, bool eve_required);
 
 // Runs the session until its end or Ctrl-C, prints the account to stderr, writes --summary. Returns the exit code.
 int run_and_report(const CommandLine& line, const RunOptions& options, PreparedRun& run);
