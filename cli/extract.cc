@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/query_options.h"
+#include "cli/rights.h"
 #include "common/log.h"
 #include "common/time_text.h"
 #include "storage/query/index_planning.h"
@@ -110,6 +111,7 @@ int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, 
   for (const std::string& note : *notes) log_warning("{}", note);
 
   catch_interrupts();
+  make_files_private();  // what is extracted is as private as the store
   ExtractRequest request;
   request.range = range;
   request.output.path = o.output;
