@@ -1,6 +1,6 @@
-// How a polling thread waits: it spins through short gaps, then sleeps longer and longer, up to kSleepMax, so that idle
-// workers do not starve the traffic's own processes on a small machine. A quarter of a millisecond costs at most some
-// 250 KB of a driver's buffer at 10 Gbit/s.
+// Backoff lets a polling thread wait while nothing comes. It spins through short gaps and then sleeps, longer each time
+// up to kSleepMax, so that idle workers leave the processors to others. During the longest sleep, a quarter of a
+// millisecond, at most some 300 KB arrive in a driver's buffer at 10 Gbit/s. Each polling thread has its own.
 #pragma once
 
 #include <immintrin.h>
@@ -13,10 +13,10 @@ namespace gatetape {
 
 class Backoff {
  public:
-  // Something was there.
+  // Called after a round that found packets.
   void reset() { idle_rounds_ = 0; }
 
-  // Nothing was there.
+  // Called after a round that found nothing; waits.
   void wait() {
     const unsigned round = idle_rounds_++;
     if (round < kSpins) {

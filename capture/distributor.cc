@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kQueueBursts = 1024;
 
-// Flows with the same hash modulo the workers share one; the high bits, since a flow table uses the low ones.
+// Chooses a worker by the high bits of a flow's hash, because flow tables use the low ones.
 unsigned worker_of(const DecodedPacket& decoded, unsigned workers) {
   return static_cast<unsigned>((uint64_t{decoded.flow_hash} * workers) >> 32);
 }
@@ -37,7 +37,7 @@ HandedAccount Distributor::account(unsigned worker) const {
 
 void Distributor::hand_to(unsigned worker, HandedBurst handed, uint64_t packets, uint64_t bytes) {
   AtomicAccount& account = accounts_[worker];
-  // Counted before the worker can see it: what was handed is never less than what was taken.
+  // Counted before the worker can see the burst, so that no more is taken than was handed.
   account.handed.fetch_add(packets);
   account.handed_bytes.fetch_add(bytes);
   while (!queues_[worker]->push(handed)) {
@@ -66,7 +66,7 @@ void Distributor::hand_out(Burst* burst, const SourceInput& input) {
     ++packets_[worker];
     bytes_[worker] += burst->packets[i].wire_length;
   }
-  // One reader more than there are, so that the burst cannot go back while it is still being handed out.
+  // The distributor counts as a reader, so that the burst cannot go back while it is still being handed out.
   burst->readers.store(1, std::memory_order_relaxed);
   for (unsigned worker = 0; worker < workers; ++worker) {
     if (packets_[worker] == 0) continue;
@@ -76,7 +76,7 @@ void Distributor::hand_out(Burst* burst, const SourceInput& input) {
   done({burst, input.source});
 }
 
-// One poll of each open queue. Files are read one after another, ports side by side.
+// Polls each open queue once. Files are read one after another, ports side by side.
 Result<bool> Distributor::round() {
   bool idle = true;
   for (OpenQueue& queue : queues_open_) {

@@ -7,8 +7,8 @@
 namespace gatetape {
 namespace {
 
-// ARP, and router and neighbour solicitations, advertisements and redirects (RFC 4861 section 4), which are sent with a
-// hop limit of 255 so that none can come from outside the link.
+// Returns whether a packet is ARP, or a router or neighbour solicitation, advertisement or redirect (RFC 4861 section
+// 4). The latter have a hop limit of 255, so that none can come from outside the link.
 bool is_address_resolution(const DecodedPacket& d) {
   constexpr uint16_t kEtherTypeArp = 0x0806;
   if (d.ip_version == 0) return d.ether_type == kEtherTypeArp;

@@ -1,9 +1,9 @@
-// Which packets are wanted: those of the ingress addresses, of hostile networks, and what a BPF expression selects.
+// PacketFilter decides which packets are recorded, by ingress addresses, hostile networks and a BPF expression.
 //
-// With both --ingress and --hostile a packet passes when one side is an ingress address and the other lies in a hostile
-// network; with --hostile alone, when either side does. Address resolution (ARP; IPv6 neighbour discovery, RFC 4861)
-// passes address filters whatever its addresses: it proves which station held the ingress address, and is little. Other
-// frames without IP do not. Immutable after compile(); any thread.
+// With both --ingress and --hostile, one side of a packet must be an ingress address and the other must lie in a
+// hostile network. With --hostile alone, either side may. Address resolution (ARP, and IPv6 neighbour discovery, RFC
+// 4861) always passes these two, because it proves which station held the ingress address; it is little traffic. Other
+// packets without IP do not pass them. A filter is immutable; any thread may apply it.
 #pragma once
 
 #include <memory>
@@ -21,14 +21,14 @@ namespace gatetape {
 struct FilterOptions {
   std::vector<IpPrefix> ingress;
   std::vector<IpPrefix> hostile;
-  std::string bpf;  // a tcpdump expression; empty: everything
+  std::string bpf;  // a tcpdump expression; empty: all packets pass
 };
 
 class PacketFilter {
  public:
   enum class Verdict : uint8_t { kPass, kNotIngress, kNotHostile, kBpf };
 
-  // `link_types`: those the expression must make sense for. Fails with libpcap's message.
+  // Compiles the expression for each link type. Fails with libpcap's message when it makes sense for none.
   static Result<PacketFilter> compile(const FilterOptions& options, const std::vector<LinkType>& link_types);
   PacketFilter(PacketFilter&&) noexcept;
   ~PacketFilter();
@@ -40,7 +40,7 @@ class PacketFilter {
  private:
   struct Programs;
   PacketFilter();
-  Verdict addresses(const DecodedPacket& decoded) const;  // of IP or of anything else
+  Verdict addresses(const DecodedPacket& decoded) const;  // the verdict of the two address filters
 
   PrefixSet ingress_;
   PrefixSet hostile_;

@@ -1,5 +1,5 @@
-// A set of IP networks that answers "is this address in any of them": one hash look-up per prefix length in use,
-// whatever the number of networks. Immutable after building; any thread.
+// PrefixSet tells whether an address lies in any of a set of networks. It costs one hash look-up per prefix length in
+// use, however many networks there are. A set is immutable; any thread may ask it.
 #pragma once
 
 #include <string>
@@ -30,9 +30,9 @@ class PrefixSet {
   std::vector<Length> by_length_;
 };
 
-// "10.9.0.100,2001:db8::/64": addresses and networks separated by commas. The error names the one that is wrong.
+// Parses addresses and networks separated by commas: "10.9.0.100,2001:db8::/64". The error names the one that is wrong.
 Result<std::vector<IpPrefix>> parse_prefix_list(std::string_view text);
-// One address or network per line; '#' starts a comment. The error names file and line.
+// Reads a file with one address or network per line; '#' starts a comment. The error names file and line.
 Result<std::vector<IpPrefix>> read_prefix_file(const std::string& path);
 
 }  // namespace gatetape

@@ -1,7 +1,7 @@
-// How records leave a worker: it fills a batch, and hands full or old ones to the records thread through a bounded
-// queue; empty ones come back through another. The worker never waits for a live source: when no empty batch is left,
-// records are dropped and counted. For a file, and once the input has
-// ended, it waits.
+// RecordOutlet takes records out of a worker. The worker fills a batch and hands full or old ones to the records thread
+// through a bounded queue; empty ones come back through another. All batches are made at the start. With a live source
+// the worker never waits: when no empty batch is left, records are dropped and counted. With a file, and once the input
+// has ended, it waits for an empty one.
 #pragma once
 
 #include <cstdint>

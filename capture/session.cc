@@ -23,10 +23,10 @@ using Clock = std::chrono::steady_clock;
 constexpr uint32_t kLinkHeaderBytesMax = 14 + 2 * 4;  // Ethernet and two VLAN tags
 constexpr std::chrono::milliseconds kRoundPause{5};
 constexpr std::chrono::seconds kAccountInterval{1};
-// When what the capture cannot see is said for the first time.
+// Time after the start when the operator is first told what the capture cannot see.
 constexpr std::chrono::seconds kFirstLook{5};
 
-// CPUs this process may use, in order.
+// Returns the CPUs that this process may use, in order.
 std::vector<int> allowed_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -81,14 +81,14 @@ class Session {
 
   const SessionOptions& options_;
   const std::atomic<bool>& asked_to_stop_;
-  bool stopping_ = false;  // the sources were told to end: asked to, or something failed
+  bool stopping_ = false;  // the sources were told to end, by the user or because something failed
   int64_t start_ns_ = 0;
   Clock::time_point started_;
   bool live_ = false;
   std::vector<std::unique_ptr<Source>> sources_;
   std::vector<SourceInput> inputs_;
   std::vector<StoreInterface> interfaces_;
-  uint32_t mtu_ = 0;  // the largest of the interfaces; 0: not known
+  uint32_t mtu_ = 0;  // the largest MTU of the interfaces; 0: not known
   std::optional<PacketFilter> filter_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Distributor> distributor_;
@@ -190,7 +190,7 @@ void Session::start_threads() {
   const std::vector<int> cpus = allowed_cpus();
   const auto cpu = [&](size_t i) { return cpus.empty() ? -1 : cpus[i % cpus.size()]; };
   for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->start(cpu(i));
-  // The distributor is not pinned: where there are no more cores than workers, the system finds the idlest one.
+  // The distributor is not pinned, so that the system finds the idlest core when each has a worker.
   if (distributor_ != nullptr) {
     distributor_thread_ = std::thread([this] {
       name_this_thread("gt-distributor");
@@ -216,7 +216,7 @@ void Session::write(const RecordBatch& batch) {
   }
 }
 
-// One round over all workers' outlets; false when nothing was waiting.
+// Writes the batches that wait in the workers' outlets. Returns false when there were none.
 bool Session::write_records() {
   bool wrote = false;
   for (const auto& worker : workers_) {
@@ -229,7 +229,7 @@ bool Session::write_records() {
   return wrote;
 }
 
-// Of network ports, now. Of files the workers report themselves, by packet time.
+// Stores the accounts of network ports, as of now. Workers that read files report themselves, by packet time.
 void Session::write_accounts() {
   if (sinks_.empty() || !live_) return;
   const int64_t now_ns = wall_clock_ns();
@@ -245,7 +245,7 @@ void Session::write_accounts() {
   write_own_records();
 }
 
-// Of files, when all is stored: until the last packet that any worker had.
+// Stores the last accounts of files once all is stored, dated by the last packet that any worker had.
 void Session::write_last_accounts() {
   if (sinks_.empty() || live_) return;
   std::vector<AccountRecord> records;
@@ -312,7 +312,7 @@ void Session::show_progress() {
                               a.total(CounterGroup::kDropped), a[Counter::kHttpTransactions], a[Counter::kAlerts]));
 }
 
-// One source that breaks ends the capture: a recorder that goes on with half of its wires would look complete.
+// Ends the capture when one source breaks. A recorder that went on with half of its wires would look complete.
 void Session::watch_for_failures() {
   for (const auto& worker : workers_) {
     if (worker->finished() && !worker->outcome()) fail_with(worker->outcome().error());
@@ -339,7 +339,7 @@ SessionSummary Session::run() {
   Clock::time_point last_account = started_;
   for (bool finished = false; !finished;) {
     if (asked_to_stop_.load(std::memory_order_relaxed)) stop_sources();
-    finished = all_finished();  // asked first: what they handed over before is then written below
+    finished = all_finished();  // asked first, so that all they handed over before is written below
     const bool wrote = write_records();
     watch_for_failures();
     const Clock::time_point now = Clock::now();

@@ -1,9 +1,9 @@
-// One capture from start to end: opens the sources, starts workers (and the distributor where one is needed), takes
-// their records to whoever wants them, keeps the account second by second, and brings all of it to a clean end when the
-// sources end or `stop` is set.
+// run_session() is one capture from start to end. It opens the sources, starts the workers (and the distributor where
+// one is needed), passes their records to the sinks, keeps the account second by second, and ends everything cleanly
+// when the sources end or `stop` is set.
 //
-// Runs on the calling thread, which is also the records thread: the store's records are written here, and records are
-// handed to outlets (EVE), which write them on threads of their own.
+// It runs on the calling thread, which is also the records thread: it writes the store's records and passes records to
+// outlets (EVE), which write them on threads of their own.
 #pragma once
 
 #include <atomic>
@@ -44,14 +44,14 @@ struct SessionSummary {
   std::vector<WorkerAccount> workers;
   PortAccount ports;
   bool live = false;
-  bool balances = false;   // ports and workers, with nothing in flight, and ports.received == total.received
+  bool balances = false;   // ports and workers balance, nothing is in flight, and ports.received == total.received
   double run_seconds = 0;  // from the first packet asked for to the last byte written and closed
   std::vector<OutletCounts> outlets;
-  std::vector<std::string> blind_spots;  // what the capture could not see, in words
-  Result<void> outcome;  // how it ended: a source that broke, a store that failed; the account is right all the same
+  std::vector<std::string> blind_spots;  // sentences about what the capture could not see
+  Result<void> outcome;  // an error when a source broke or the store failed; the account is right all the same
 };
 
-// Fails when it cannot start. `stop` may be set from a signal handler.
+// Runs a session. Fails when it cannot start. `stop` may be set from a signal handler.
 Result<SessionSummary> run_session(const SessionOptions& options, const std::atomic<bool>& stop);
 
 }  // namespace gatetape

@@ -1,5 +1,5 @@
-// A bounded queue from exactly one thread to exactly one other, of small values (pointers). Never blocks, never
-// allocates after construction.
+// SpscQueue is a bounded queue of small values, such as pointers, from exactly one thread to exactly one other. It
+// never blocks, and it allocates only when it is constructed.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@ class SpscQueue {
  public:
   explicit SpscQueue(size_t capacity) : slots_(std::bit_ceil(capacity)) {}
 
-  // False when it is full.
+  // Appends a value, on the producer's thread. Returns false when the queue is full.
   bool push(T value) {
     const size_t tail = tail_.load(std::memory_order_relaxed);
     if (tail - head_.load(std::memory_order_acquire) == slots_.size()) return false;
@@ -34,8 +34,8 @@ class SpscQueue {
 
  private:
   std::vector<T> slots_;
-  alignas(64) std::atomic<size_t> head_{0};  // consumer's
-  alignas(64) std::atomic<size_t> tail_{0};  // producer's
+  alignas(64) std::atomic<size_t> head_{0};  // written by the consumer
+  alignas(64) std::atomic<size_t> tail_{0};  // written by the producer
 };
 
 }  // namespace gatetape

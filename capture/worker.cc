@@ -17,7 +17,7 @@ void pin_to(int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
-  // A CPU that went away meanwhile: the thread then runs where the system puts it, only slower.
+  // Pinning fails when the CPU went away meanwhile. The thread then runs wherever the system puts it, only slower.
   (void)pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
@@ -92,7 +92,7 @@ Result<void> Worker::run_polling() {
 void Worker::run_handed() {
   Backoff backoff;
   for (;;) {
-    // Asked before the queue: what was pushed before the distributor finished is then seen by next().
+    // Asked before next(), which then sees all that was pushed before the distributor finished.
     const bool last = distributor_->finished();
     const HandedBurst handed = distributor_->next(index_);
     if (handed.burst != nullptr) {
@@ -119,7 +119,7 @@ WorkerAccount Worker::account() const {
   WorkerAccount account = published_.read();
   if (distributor_ == nullptr) return account;
   const HandedAccount handed = distributor_->account(index_);
-  // Read in this order, what was handed can only be more than what the worker had taken when it was asked before.
+  // Read in this order, so that no more was taken than was handed.
   account[Counter::kInFlight] += handed.handed - account[Counter::kReceived];
   account[Counter::kReceived] = handed.handed + handed.dropped;
   account[Counter::kReceivedBytes] = handed.handed_bytes + handed.dropped_bytes;

@@ -1,7 +1,7 @@
-// A worker: one thread on one core that takes bursts from its input and runs its Pipeline over them.
+// Worker is one thread on one core that takes bursts from its input and runs its Pipeline over them.
 //
-// It shares nothing with other workers. What others may read of it while it runs is the account, published as a copy
-// after every burst or so; records and frames leave it through queues.
+// Workers share nothing. While a worker runs, other threads may read its account, a copy of which it publishes about
+// once per burst. Records and the store's frames leave it through queues.
 #pragma once
 
 #include <atomic>
@@ -18,28 +18,28 @@ namespace gatetape {
 
 class Worker {
  public:
-  // Takes packets from receive queue `options.worker` of each source; numbers them in its own order of arrival.
+  // Makes a worker that polls receive queue `options.worker` of each source. It numbers packets in order of arrival.
   Worker(const PipelineOptions& options, std::vector<SourceInput> sources, const PacketFilter& filter,
          std::shared_ptr<const RuleSet> rules, StoreWorker* store, bool live, bool records_wanted);
-  // Takes what the distributor hands to worker `options.worker`.
+  // Makes a worker that takes the bursts which the distributor hands to worker `options.worker`.
   Worker(const PipelineOptions& options, Distributor& distributor, const PacketFilter& filter,
          std::shared_ptr<const RuleSet> rules, StoreWorker* store, bool live, bool records_wanted);
 
-  // Starts the thread, on CPU `cpu` (negative: wherever the system likes). It ends when its input does
-  // (Source::stop()).
+  // Starts the thread on the given CPU, or wherever the system likes if `cpu` is negative. The thread ends when its
+  // input ends (Source::stop()).
   void start(int cpu);
   void join() { thread_.join(); }
   bool finished() const { return finished_.load(std::memory_order_acquire); }
-  // After finished(): how the source ended.
+  // Returns how the source ended. Precondition: finished().
   const Result<void>& outcome() const { return outcome_; }
 
-  // After join() and after the store was closed: brings the account up to what the store has settled since.
+  // Brings the account up to date with the packets that the store has settled. Called after join() and Store::settle().
   void settle() { published_.publish(pipeline_.account()); }
 
-  // After settle(), of a file: see Pipeline.
+  // See Pipeline. Called after settle(), for files only.
   AccountRecord account_by_packet_clock() const { return pipeline_.account_by_packet_clock(); }
 
-  // Any thread, any time. With a distributor, what waits in the queue counts as received and in flight.
+  // Any thread, at any time. Packets that wait in the distributor's queue count as received and in flight.
   WorkerAccount account() const;
   RecordOutlet& records() { return records_; }
 

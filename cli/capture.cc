@@ -1,4 +1,4 @@
-// gatetape capture: the sensor.
+// gatetape capture, the sensor.
 #include <algorithm>
 
 #include "cli/commands.h"
@@ -13,8 +13,8 @@ constexpr CommandText kText = {
     .command = "capture",
     .usage = "--source SRC [--store DIR] [options]",
     .summary =
-        "Records what a mirror port shows: filters by ingress address, reassembles TCP and HTTP, matches rules,\n"
-        "and stores every packet. Ends with its source, or with Ctrl-C (SIGINT, SIGTERM), which loses nothing.\n"
+        "Records the traffic of a mirror port: filters by ingress address, reassembles TCP and HTTP, matches rules,\n"
+        "and stores every packet. Ends when its source ends, or on SIGINT (Ctrl-C) or SIGTERM without loss.\n"
         "SIGHUP opens the EVE file anew, after it was renamed.\n"
         "\n"
         "SRC is  pcap:PATH   a pcap or pcapng file, a directory of them, or - for standard input\n"
@@ -39,25 +39,27 @@ struct CaptureOptions {
   void add_to(CommandLine& line) {
     auto add = line.options().add_options();
     add("source", po::value(&sources)->composing()->value_name("SRC"), "where packets come from; may be given again");
-    add("store", po::value(&stores)->composing()->value_name("DIR[,DIR…]"),
-        "where packets and records are kept (made if missing); without it nothing is stored");
-    add("ingress", po::value(&ingress)->composing()->value_name("ADDR|CIDR[,…]"),
-        "keep only packets to or from these addresses");
+    add("store", po::value(&stores)->composing()->value_name("DIR[,DIR...]"),
+        "directory for packets and records (made if missing); without it nothing is stored");
+    add("ingress", po::value(&ingress)->composing()->value_name("ADDR|CIDR[,...]"),
+        "record only packets to or from these addresses");
     add("hostile", po::value(&hostile)->value_name("FILE"),
-        "keep only packets whose other side lies in a network listed in FILE");
-    add("filter", po::value(&filter)->value_name("BPF"), "keep only what this tcpdump expression selects");
-    add("workers", po::value(&workers)->value_name("N")->default_value(1), "cores that do the work");
+        "record only packets from or to the networks in FILE, one per line; with --ingress: only traffic between "
+        "these networks and the ingress");
+    add("filter", po::value(&filter)->value_name("BPF"), "record only packets that this tcpdump expression selects");
+    add("workers", po::value(&workers)->value_name("N")->default_value(1), "worker threads, one per core");
     add("ring-size", po::value(&ring_size)->value_name("SIZE"),
-        "what the store may grow to before the oldest goes, e.g. 500G (default: four fifths of the free space)");
+        "most space that the store may take before the oldest packets are overwritten, e.g. 500G (default: four "
+        "fifths of the free space)");
     add("compression", po::value(&compression_level)->value_name("LEVEL")->default_value(1), "zstd's level, 1 to 19");
     add("anchor-seed", po::value<uint64_t>()->value_name("N")->notifier([this](uint64_t n) { anchor_seed = n; }),
         "for benchmarks: fix where the store looks for repeats, so that runs over the same packets can be compared "
-        "(random by default, so that nobody can make traffic that hides them)");
+        "(random by default, so that no traffic can be made to evade it)");
     add("group", po::value(&rights.group)->value_name("NAME"),
         "who may read what is written, beside the user: files get 0640, directories 0750 (default: 0600, 0700)");
     add("user", po::value(&rights.user)->value_name("NAME"),
         "become this user, without any capability, once the ports are open");
-    add("verbose", po::bool_switch(&verbose), "let DPDK's own messages through");
+    add("verbose", po::bool_switch(&verbose), "print DPDK's own messages");
     run.add_to(line);
   }
 };
@@ -110,7 +112,7 @@ int command_capture(int argc, char** argv) {
     return line.usage_error(fmt::format("--compression {}: expected 1 to 19", options.compression_level));
   }
   if (!options.ring_size.empty() && options.stores.empty()) {
-    return line.usage_error("--ring-size says how large a store may grow, but there is no --store");
+    return line.usage_error("--ring-size limits a store, but there is no --store");
   }
   Result<FilterOptions> filter = filter_options(options);
   if (!filter) return line.usage_error(filter.error().message);

@@ -1,12 +1,12 @@
-// The subcommands. Each gets its own arguments (argv[0] is the subcommand's name) and returns the exit code of the
-// process: 0 done, 1 the operation failed, 2 the command line is wrong. Data goes to stdout, messages to stderr.
+// The subcommands. Each takes its own arguments, with its name as argv[0], and returns the exit code of the process.
+// Data goes to stdout, messages go to stderr.
 #pragma once
 
 namespace gatetape {
 
 inline constexpr int kExitDone = 0;
-inline constexpr int kExitFailed = 1;
-inline constexpr int kExitUsage = 2;
+inline constexpr int kExitFailed = 1;  // the operation failed
+inline constexpr int kExitUsage = 2;   // the command line is wrong; `rules check`: some rule does not load
 
 int command_capture(int argc, char** argv);
 int command_extract(int argc, char** argv);

@@ -1,4 +1,4 @@
-// gatetape extract: stored packets into a capture file, with a statement of how complete that is.
+// gatetape extract writes stored packets to a capture file and states how complete they are.
 #include "storage/query/extract.h"
 
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 #include "cli/interrupt.h"
 #include "cli/query_options.h"
 #include "cli/rights.h"
+#include "common/count_text.h"
 #include "common/log.h"
 #include "common/time_text.h"
 #include "storage/query/index_planning.h"
@@ -27,20 +28,21 @@ struct ExtractOptions {
 
 void add_options(ExtractOptions& o, po::options_description& options) {
   o.query.add_to(options);
-  options.add_options()("write,w", po::value(&o.output)->value_name("FILE|-"), "where to (default -, standard output)");
+  options.add_options()("write,w", po::value(&o.output)->value_name("FILE|-"),
+                        "output file (default -, standard output)");
   options.add_options()("format", po::value(&o.format)->value_name("pcapng|pcap"),
                         "default pcapng; both in nanoseconds");
   options.add_options()("sid", po::value(&o.sid)->value_name("N"), "short for: EXPR and sid N");
   options.add_options()("community-id", po::value(&o.community_id)->value_name("C"),
                         "short for: EXPR and community_id C");
   options.add_options()("statement", po::value(&o.statement)->value_name("FILE"),
-                        "write as JSON what was extracted and how complete it is");
-  options.add_options()("explain", "say on stderr how EXPR was split and what was read");
+                        "write a JSON statement of what was extracted and how complete it is");
+  options.add_options()("explain", "explain on stderr how EXPR was split and what was read");
   options.add_options()("bundle", po::value(&o.bundle)->value_name("DIR"), "not available yet");
 }
 
-// The user's expression, and what --sid and --community-id add to it. Each is parsed alone first: columns are then the
-// user's.
+// Joins the user's expression with the terms of --sid and --community-id. Each is first parsed alone, so that columns
+// in error messages are the user's.
 Result<Expression> expression_of(const ExtractOptions& o) {
   std::string text = o.query.expression;
   Result<Expression> expression = Expression::parse(text);
@@ -59,7 +61,7 @@ Result<Expression> expression_of(const ExtractOptions& o) {
 Result<CaptureFormat> format_of(const std::string& name) {
   if (name == "pcapng") return CaptureFormat::kPcapng;
   if (name == "pcap") return CaptureFormat::kPcap;
-  return fail("--format {}: it is pcapng or pcap", name);
+  return fail("--format {}: expected pcapng or pcap", name);
 }
 
 Result<void> write_statement(const std::string& path, const ExtractStatement& statement) {
@@ -76,7 +78,7 @@ std::string explain_index(const IndexFilter& index) {
   if (index.all_of.empty()) return "index: not asked, every frame of the time range is read\n";
   std::string out = "index: frames that have each of\n";
   for (const std::vector<IndexTerm>& clause : index.all_of) {
-    out += fmt::format("  one of {} terms:", clause.size());
+    out += fmt::format("  one of {}:", counted(clause.size(), "term", "terms"));
     for (size_t i = 0; i < clause.size() && i < 4; ++i) {
       const IndexTerm& term = clause[i];
       out += " {";
@@ -93,9 +95,10 @@ std::string explain_index(const IndexFilter& index) {
 }
 
 void say_what_was_extracted(const ExtractStatement& s) {
-  log_info("{} packets, {}, of {}{} {}; {} of {} segments and {} of {} frames read", s.packets,
-           format_size(s.captured_bytes), s.flows_counted ? "" : "more than ", s.flows, s.flows == 1 ? "flow" : "flows",
-           s.read.segments_read, s.read.segments, s.read.frames_read, s.read.frames);
+  log_info("{}, {}, of {}{}; read {} of {} and {} of {}", counted(s.packets, "packet", "packets"),
+           format_size(s.captured_bytes), s.flows_counted ? "" : "more than ", counted(s.flows, "flow", "flows"),
+           s.read.segments_read, counted(s.read.segments, "segment", "segments"), s.read.frames_read,
+           counted(s.read.frames, "frame", "frames"));
   log_info("{}", describe(s));
 }
 
@@ -120,9 +123,10 @@ int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, 
   if (!statement) return line.failed(statement.error());
   if (line.has("explain")) {
     fmt::print(stderr, "{}{}", expression->explain(), explain_index(index_filter_of(*expression)));
-    fmt::print(stderr, "read: {} packets of {} frames, {}; {} frames skipped\n", statement->read.packets_visited,
-               statement->read.frames_read, format_size(statement->read.bytes_read),
-               statement->read.frames - statement->read.frames_read);
+    fmt::print(stderr, "read: {} of {}, {}; {} skipped\n",
+               counted(statement->read.packets_visited, "packet", "packets"),
+               counted(statement->read.frames_read, "frame", "frames"), format_size(statement->read.bytes_read),
+               counted(statement->read.frames - statement->read.frames_read, "frame", "frames"));
   }
   warn_of_damage(statement->read);
   say_what_was_extracted(*statement);
@@ -137,9 +141,9 @@ int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, 
 int command_extract(int argc, char** argv) {
   ExtractOptions o;
   const std::string summary = std::string(
-                                  "Writes the stored packets that EXPR selects, all without EXPR, as they were "
-                                  "captured: same bytes, times and\n"
-                                  "order. Says on stderr how complete they are.\n\n") +
+                                  "Writes the stored packets that EXPR selects, or all without EXPR, with the bytes, "
+                                  "times and order in which they\n"
+                                  "were captured. States on stderr how complete they are.\n\n") +
                               kExpressionHelp;
   CommandLine line(
       {.command = "extract",
@@ -162,7 +166,7 @@ int command_extract(int argc, char** argv) {
   const Result<TimeRange> range = o.query.range();
   if (!range) return line.usage_error(range.error().message);
   if (o.output == "-" && ::isatty(STDOUT_FILENO) != 0) {
-    return line.usage_error("packets are not written to a terminal: use -w FILE, or a pipe");
+    return line.usage_error("packets are not written to a terminal: use -w FILE or a pipe");
   }
   return run(line, o, *format, *range);
 }

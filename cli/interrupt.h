@@ -8,15 +8,15 @@ namespace gatetape {
 
 // SIGHUP asks for log files to be opened anew and never ends anything: main() calls this first, for every command.
 void catch_hangups();
-// How many hangups there were.
+// Returns how many hangups there were.
 const std::atomic<uint32_t>& hangup_count();
 
-// From here on SIGINT (Ctrl-C) and SIGTERM set a flag, and interrupted system calls are not restarted. The first of
-// them lets the command end cleanly: a temporary file is removed, a packet not written by half. A second one ends the
-// process at once.
+// Makes SIGINT (Ctrl-C) and SIGTERM set a flag from now on. Interrupted system calls are not restarted. The first
+// signal lets the command end cleanly: it removes its temporary file and writes no packet by half. A second one ends
+// the process at once.
 void catch_interrupts();
-bool interrupted();
-// The flag itself, for threads that watch it.
+bool interrupted();  // whether the flag is set
+// Returns the flag itself, for threads that watch it.
 const std::atomic<bool>& interrupt_flag();
 
 // From here on a reader that goes away, and a limit on the size of files, are errors of the write (EPIPE, EFBIG).

@@ -1,4 +1,4 @@
-// gatetape: one binary, one file per subcommand. Here they are only found by name.
+// gatetape is one binary with one file per subcommand. This file finds the subcommand by name.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -44,9 +44,9 @@ const Subcommand* find(const Subcommand (&commands)[n], std::string_view name) {
 
 template <size_t n>
 void print_commands(std::FILE* out, const char* prefix, const Subcommand (&commands)[n]) {
-  fmt::print(out, "usage: {} COMMAND [options]\n\n", prefix);
+  fmt::print(out, "Usage: {} COMMAND [options]\n\n", prefix);
   for (const Subcommand& command : commands) fmt::print(out, "  {:<9}{}\n", command.name, command.summary);
-  fmt::print(out, "\n'{} COMMAND --help' explains one of them.\n", prefix);
+  fmt::print(out, "\n'{} COMMAND --help' explains a command.\n", prefix);
 }
 
 bool is_help(std::string_view word) {

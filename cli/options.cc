@@ -11,7 +11,7 @@ namespace gatetape {
 
 CommandLine::CommandLine(CommandText text) : text_(text), visible_("Options", 100, 60) {
   visible_.add_options()("help,h", "show this help")  //
-      ("config", po::value<std::string>()->value_name("FILE"), "read options from FILE, one 'name = value' a line");
+      ("config", po::value<std::string>()->value_name("FILE"), "read options from FILE, one 'name = value' per line");
 }
 
 void CommandLine::positional(const char* name) {

@@ -1,5 +1,5 @@
-// The command line of one subcommand: its options, from arguments and from a config file under the same names, its
-// help, and what it says when they are wrong. Every subcommand is built on this, so that all behave alike.
+// CommandLine reads the options of one subcommand, from its arguments and from a configuration file under the same
+// names, and prints its help and its error messages. All subcommands use it and therefore behave alike.
 //
 //   CommandLine line({.command = "extract", .usage = "--store DIR [EXPR] [options]",
 //                     .summary = "Writes stored packets to a pcapng file.", .examples = "  gatetape extract ...\n"});
@@ -23,8 +23,8 @@ namespace po = boost::program_options;
 
 struct CommandText {
   const char* command;   // as typed: "extract", "rules check"
-  const char* usage;     // what follows it
-  const char* summary;   // what it does and what one should know, wrapped at 100 columns
+  const char* usage;     // the words behind the command in the usage line
+  const char* summary;   // sentences about the command, wrapped at 100 columns
   const char* examples;  // lines, each with its newline
 };
 
@@ -32,23 +32,23 @@ class CommandLine {
  public:
   explicit CommandLine(CommandText text);
 
-  // Options shown in the help; add to it before parse().
+  // The options that the help shows. The subcommand adds its own before parse().
   po::options_description& options() { return visible_; }
-  // Arguments without a name, all of them, as the option `name` (a std::vector<std::string>; see words()).
+  // Collects all arguments without an option's name as the option `name`; see words().
   void positional(const char* name);
 
-  // Reads arguments, then the file that --config names; an argument wins over the file. Returns the exit code when the
-  // command ends here: --help was printed to stdout (0), or something was wrong and said on stderr (2).
+  // Reads the arguments, then the file that --config names; an argument wins over the file. Returns an exit code when
+  // the command ends here: 0 after printing the help to stdout, or 2 after printing to stderr what is wrong.
   [[nodiscard]] std::optional<int> parse(int argc, char** argv);
 
   bool has(const char* name) const { return values_.count(name) != 0; }
   std::vector<std::string> words(const char* name) const;
-  // The words joined by spaces: an expression need not be quoted on the command line.
+  // Returns the words joined by spaces, so that an expression need not be quoted on the command line.
   std::string joined(const char* name) const;
 
-  // Says what is wrong with the command line and where the help is; returns exit code 2.
+  // Prints what is wrong with the command line and where the help is. Returns exit code 2.
   int usage_error(std::string_view message) const;
-  // Says why the operation failed; returns exit code 1.
+  // Prints why the operation failed. Returns exit code 1.
   int failed(const Error& error) const;
 
  private:
@@ -63,7 +63,7 @@ class CommandLine {
   po::variables_map values_;
 };
 
-// "DIR,DIR" or several --store: one list. Empty names are left out.
+// Splits each value at its commas and returns one list, without empty names: "DIR,DIR" equals two values.
 std::vector<std::string> split_list(const std::vector<std::string>& values);
 
 }  // namespace gatetape

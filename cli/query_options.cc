@@ -1,5 +1,6 @@
 #include "cli/query_options.h"
 
+#include "common/count_text.h"
 #include "common/json_writer.h"
 #include "common/log.h"
 #include "common/time_text.h"
@@ -7,20 +8,22 @@
 namespace gatetape {
 
 const char* const kExpressionHelp =
-    "EXPR is a tcpdump filter (man pcap-filter) on the frame as stored; 'and' and 'or' have equal precedence there.\n"
-    "Names of our own may be mixed in; values may be in double quotes:\n"
-    "  any.host A[/L]   any.port N   vlan.id N         what decoding found, behind VLAN tags too\n"
-    "  http.host  http.uri  http.method  http.status   connections that carried such a transaction (== != contains;\n"
-    "                                                  < <= > >= for numbers); joined by 'and': one transaction\n"
+    "EXPR is a tcpdump filter (man pcap-filter) on the packet as stored; 'and' and 'or' have equal precedence in it.\n"
+    "It may also use these names of Gatetape's own; values may be in double quotes:\n"
+    "  any.host A[/L]   any.port N   vlan.id N         packets; behind VLAN tags too\n"
+    "  http.host  http.uri  http.method  http.status   connections with such a transaction (== != contains;\n"
+    "                                                  < <= > >= for numbers); with 'and': one transaction\n"
     "  sid N            connections in which that rule alerted\n"
     "  community_id C   flow_id N                      one connection";
 
 void QueryOptions::add_to(po::options_description& options) {
   options.add_options()("store", po::value(&store)->value_name("DIR[,DIR...]")->required()->composing(),
                         "directories of the store");
-  options.add_options()("since", po::value(&since)->value_name("T"),
-                        "first instant wanted: RFC 3339 (2026-11-20T10:00:00Z), a date, or relative (-2h, -1h30m)");
-  options.add_options()("until", po::value(&until)->value_name("T"), "first instant no longer wanted");
+  options.add_options()(
+      "since", po::value(&since)->value_name("T"),
+      "first instant: RFC 3339 (2026-11-20T10:00:00Z), a date (midnight UTC), now, -2h, -1h30m, or @ and seconds "
+      "since the epoch");
+  options.add_options()("until", po::value(&until)->value_name("T"), "first instant after the range");
 }
 
 Result<TimeRange> QueryOptions::range() const {
@@ -67,7 +70,7 @@ std::string printable(std::string_view text) {
 void warn_of_damage(const ReadStatistics& read) {
   for (const std::string& line : read.damage) log_warning("{}", line);
   if (read.frames_damaged > read.damage.size()) {
-    log_warning("{} more damaged frames", read.frames_damaged - read.damage.size());
+    log_warning("{} more", counted(read.frames_damaged - read.damage.size(), "damaged frame", "damaged frames"));
   }
 }
 

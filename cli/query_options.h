@@ -1,4 +1,4 @@
-// What extract and search have in common on the command line: which store, which time, which expression.
+// The options that extract and search share: the store, the range of time and the expression.
 #pragma once
 
 #include <memory>
@@ -14,22 +14,22 @@ namespace gatetape {
 struct QueryOptions {
   std::vector<std::string> store;
   std::string since, until;
-  std::string expression;  // of the arguments, and of --sid and --community-id where they exist
+  std::string expression;  // from the arguments
 
   void add_to(po::options_description& options);
-  Result<TimeRange> range() const;
+  Result<TimeRange> range() const;  // from --since to --until
 };
 
-// The explanation of EXPR that both commands' help gives.
+// The explanation of EXPR in the help of both commands.
 extern const char* const kExpressionHelp;
 
-// --store: directories, each with commas or on its own.
+// Opens the store in the directories that --store names. Each value may name several, separated by commas.
 Result<std::unique_ptr<StoreReader>> open_store(const std::vector<std::string>& store);
 
-// Text of the traffic on a terminal: what is not printable becomes \xNN, so that nobody's Host header moves the cursor.
+// Makes text from traffic safe for a terminal: bytes that are not printable become \xNN, so that none moves the cursor.
 std::string printable(std::string_view text);
 
-// Damage that was met, as warnings on stderr.
+// Warns on stderr of the damage that was met.
 void warn_of_damage(const ReadStatistics& read);
 
 }  // namespace gatetape

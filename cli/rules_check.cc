@@ -1,4 +1,4 @@
-// gatetape rules check: which rules load, and why the others do not.
+// gatetape rules check tells which rules load, and why the others do not.
 #include <cstdio>
 
 #include "cli/commands.h"
@@ -14,12 +14,11 @@ namespace {
 
 constexpr CommandText kText = {
     .command = "rules check",
-    .usage = "FILE… [--json] [--set K=V]… [--rules-cache DIR]",
+    .usage = "FILE... [--json] [--set K=V]... [--rules-cache DIR]",
     .summary =
-        "Parses and compiles rule files. Prints what keeps a rule from being loaded as FILE:LINE:COLUMN: MESSAGE, "
-        "then\n"
-        "the keywords that are not supported by the number of rules that use them, then the totals.\n"
-        "Ends with 0 when every rule loads, 2 when one does not, 1 when a file cannot be read.",
+        "Parses and compiles rule files. Prints each reason why a rule does not load as FILE:LINE:COLUMN: MESSAGE,\n"
+        "then the unsupported keywords with the number of rules that use them, then the totals.\n"
+        "Exit code: 0 when every rule loads, 2 when one does not, 1 when a file cannot be read.",
     .examples =
         "  gatetape rules check local.rules\n"
         "  gatetape rules check et-open.rules | tail -40\n"
@@ -32,9 +31,9 @@ int command_rules_check(int argc, char** argv) {
   CommandLine line(kText);
   bool as_json = false;
   std::vector<std::string> settings;
-  line.options().add_options()("json", po::bool_switch(&as_json), "the same as JSON")(
+  line.options().add_options()("json", po::bool_switch(&as_json), "print the same as JSON")(
       "set", po::value(&settings)->composing()->value_name("K=V"),
-      "a variable of the rules: vars.address-groups.NAME or vars.port-groups.NAME");
+      "set a rule variable: vars.address-groups.NAME or vars.port-groups.NAME");
   line.positional("file");
   RuleLoadOptions options;
   add_rules_cache_option(line, options.cache_directory);
@@ -51,7 +50,7 @@ int command_rules_check(int argc, char** argv) {
   if (!report.cache_problem.empty()) log_warning("{}", report.cache_problem);
   const std::string text = as_json ? report_as_json(report) : report_as_text(report);
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-  if (!written) return line.failed(Error{"standard output: cannot be written"});
+  if (!written) return line.failed(Error{"standard output: it cannot be written"});
   return report.loaded == report.rules ? kExitDone : kExitUsage;
 }
 

@@ -1,4 +1,4 @@
-// gatetape rules test: what do these rules say about these pcap files?
+// gatetape rules test runs pcap files through rules.
 #include "cli/commands.h"
 #include "cli/run_options.h"
 
@@ -7,9 +7,9 @@ namespace {
 
 constexpr CommandText kText = {
     .command = "rules test",
-    .usage = "[--rules FILE]… [options] PCAP…",
+    .usage = "[--rules FILE]... [options] PCAP...",
     .summary =
-        "Runs pcap files through rules, in the same pipeline as a capture but storing nothing, and writes alerts,\n"
+        "Runs pcap files through rules, in the same pipeline as a capture, but stores nothing. Writes alerts,\n"
         "HTTP transactions and flows as EVE JSON (to standard output unless --eve names a file).",
     .examples =
         "  gatetape rules test --rules new.rules incident.pcap | jq 'select(.event_type==\"alert\")'\n"

@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "common/count_text.h"
 #include "common/json_writer.h"
 #include "common/log.h"
 #include "common/time_text.h"
@@ -20,7 +21,7 @@
 namespace gatetape {
 namespace {
 
-constexpr int64_t kFlowsMax = 1u << 26;  // 37 GB of them
+constexpr int64_t kFlowsMax = 1u << 26;  // they take 37 GB
 
 void append_outlets(JsonWriter& json, const std::vector<OutletCounts>& outlets) {
   json.begin_array("outlets");
@@ -96,8 +97,9 @@ std::string account_text(const SessionSummary& s) {
   append_causes(out, "filtered", a, CounterGroup::kFiltered);
   append_causes(out, "dropped", a, CounterGroup::kDropped);
   if (a[Counter::kInFlight] > 0) put("  {:<12}{:>14}\n", "in flight", a[Counter::kInFlight]);
-  put("{} HTTP transactions, {} flows, {} alerts in {:.2f} s\n", a[Counter::kHttpTransactions],
-      a[Counter::kFlowsCreated], a[Counter::kAlerts], s.run_seconds);
+  put("{}, {}, {} in {:.2f} s\n", counted(a[Counter::kHttpTransactions], "HTTP transaction", "HTTP transactions"),
+      counted(a[Counter::kFlowsCreated], "flow", "flows"), counted(a[Counter::kAlerts], "alert", "alerts"),
+      s.run_seconds);
   return out;
 }
 
@@ -120,23 +122,23 @@ void add_rules_cache_option(CommandLine& line, std::string& directory) {
   line.options().add_options()(
       "rules-cache",
       po::value<std::string>()->value_name("DIR|off")->default_value(default_cache_directory())->notifier(off_is_empty),
-      "where compiled rules are kept for the next start");
+      "directory that keeps compiled rules for the next start");
 }
 
 void RunOptions::add_to(CommandLine& line) {
   auto add = line.options().add_options();
   add("rules", po::value(&rules)->composing()->value_name("FILE"),
-      "rules in Suricata's language; once per file (without any, nothing is matched)");
+      "rules in Suricata's language; may be given again (without any, nothing is matched)");
   add("set", po::value(&settings)->composing()->value_name("K=V"),
-      "a rule variable, e.g. vars.address-groups.HOME_NET=[10.0.0.0/8]");
+      "set a rule variable, e.g.\nvars.address-groups.HOME_NET=10.0.0.0/8");
   add("strict", po::bool_switch(&strict), "refuse to start when a rule does not load");
   add("eve", po::value(&eve)->value_name("FILE|-"), "append EVE JSON records to FILE");
   add("checksums", po::value(&checksums)->value_name("on|off")->default_value("on"),
       "on: packets with a wrong checksum are recorded but not inspected");
   add_rules_cache_option(line, rules_cache);
   add("flows-max", po::value(&flows_max)->value_name("N")->default_value(flows_max),
-      "connections that each worker follows at once; one more evicts the oldest (half a KiB of memory each, as used)");
-  add("summary", po::value(&summary)->value_name("FILE|-"), "write the account and the figures as JSON at the end");
+      "most connections tracked per worker; when full, the oldest is dropped (0.5 KiB each)");
+  add("summary", po::value(&summary)->value_name("FILE|-"), "write the account and other figures as JSON at the end");
 }
 
 Result<PreparedRun> prepare_run(const RunOptions& options, bool eve_required) {
@@ -166,9 +168,10 @@ Result<PreparedRun> prepare_run(const RunOptions& options, bool eve_required) {
                   "see 'gatetape rules check'");
     }
     if (!run.report.cache_problem.empty()) log_warning("{}", run.report.cache_problem);
-    log_info("{} rules loaded in {:.1f} s ({} of {} databases cached); {} unsupported, {} broken{}", run.report.loaded,
-             run.report.load_seconds, run.report.databases_cached, run.report.databases, run.report.unsupported,
-             run.report.broken, left_out > 0 ? " ('gatetape rules check' says why)" : "");
+    log_info("{} loaded in {:.1f} s ({} of {} databases cached); {} unsupported, {} broken{}",
+             counted(run.report.loaded, "rule", "rules"), run.report.load_seconds, run.report.databases_cached,
+             run.report.databases, run.report.unsupported, run.report.broken,
+             left_out > 0 ? " ('gatetape rules check' says why)" : "");
   }
   if (!options.eve.empty()) {
     run.eve = std::make_unique<Outlet>("eve", std::make_unique<EveFile>(options.eve),

@@ -1,4 +1,4 @@
-// The options that `capture` and `rules test` share, and what both say at the end: the summary.
+// The options that `capture` and `rules test` share, and the run itself with its account and summary.
 #pragma once
 
 #include <atomic>
@@ -26,21 +26,21 @@ struct RunOptions {
   void add_to(CommandLine& line);
 };
 
-// --rules-cache, with its default; empty after parsing: no cache.
+// Adds --rules-cache with its default. Parsing leaves `directory` empty when the user wants no cache.
 void add_rules_cache_option(CommandLine& line, std::string& directory);
 
-// What a run is made of once its options are understood. The outlets in `session` point to `eve`.
+// The parts of a run, made from its options. The outlets in `session` point to `eve`.
 struct PreparedRun {
   SessionOptions session;
-  RuleLoadReport report;  // of the rules; empty without any
+  RuleLoadReport report;  // empty when no rules were loaded
   std::unique_ptr<Outlet> eve;
 };
 
-// Loads rules. `eve_required`: the records are what the run is for, so that it fails when EVE cannot take them. Fails
-// with a message for the user; problems with single rules are counted on stderr.
+// Loads the rules and prints to stderr how many did not load. `eve_required`: the records are what the run is for, so
+// that it fails when EVE cannot take them. The error is for the user.
 Result<PreparedRun> prepare_run(const RunOptions& options, bool eve_required);
 
-// Runs the session until its end or Ctrl-C, prints the account to stderr, writes --summary. Returns the exit code.
+// Runs the session until its end or Ctrl-C, prints the account to stderr and writes --summary. Returns the exit code.
 int run_and_report(const CommandLine& line, const RunOptions& options, PreparedRun& run);
 
 }  // namespace gatetape

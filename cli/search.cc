@@ -1,9 +1,10 @@
-// gatetape search: stored flows, HTTP transactions and alerts, for people or as EVE JSON.
+// gatetape search shows stored flows, HTTP transactions and alerts, as a table or as EVE JSON.
 #include "storage/query/search.h"
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/query_options.h"
+#include "common/count_text.h"
 #include "common/log.h"
 #include "common/time_text.h"
 #include "export/eve.h"
@@ -34,7 +35,7 @@ std::string destination_of(const Endpoints& e) {
   return side(e.destination, e.destination_port, e.protocol);
 }
 
-// One line per record, in columns wide enough for what is usual.
+// Writes one line per record, in columns of fixed width. An unusually long value shifts the rest of its line.
 struct Columns {
   std::string& out;
 
@@ -116,7 +117,8 @@ int run(const CommandLine& line, Expression& expression, SearchKind kind, const 
   written = written && flush(out);
   if (!written) return line.failed(Error{"standard output: it cannot be written"});
   warn_of_damage(*read);
-  if (interrupted()) return line.failed(Error{fmt::format("interrupted after {} records", count)});
+  if (interrupted())
+    return line.failed(Error{fmt::format("interrupted after {}", counted(count, "record", "records"))});
   return kExitDone;
 }
 
@@ -124,13 +126,14 @@ int run(const CommandLine& line, Expression& expression, SearchKind kind, const 
 
 int command_search(int argc, char** argv) {
   QueryOptions query;
-  const std::string summary = std::string(
-                                  "Shows the stored records of one kind that EXPR selects: flows when they have ended, "
-                                  "HTTP transactions, alerts.\n"
-                                  "Of a tcpdump filter, records can answer: host, net A/L, port, portrange, src, dst, "
-                                  "ip, ip6, tcp, udp, sctp,\n"
-                                  "icmp, icmp6. With --json, one EVE event (as in Suricata's eve.json) a line.\n\n") +
-                              kExpressionHelp;
+  const std::string summary =
+      std::string(
+          "Shows the stored records of one kind that EXPR selects: flows that have ended, HTTP "
+          "transactions, or alerts.\n"
+          "Records answer these words of a tcpdump filter: host, net A/L, port, portrange, src, dst, "
+          "ip, ip6, tcp, udp, sctp,\n"
+          "icmp, icmp6. With --json, each line is an EVE event, as in Suricata's eve.json.\n\n") +
+      kExpressionHelp;
   CommandLine line({.command = "search",
                     .usage = "--store DIR flows|http|alerts [EXPR] [options]",
                     .summary = summary.c_str(),
@@ -139,7 +142,7 @@ int command_search(int argc, char** argv) {
                         "  gatetape search --store /var/lib/gatetape http 'http.status >= 500 and host 203.0.113.9'\n"
                         "  gatetape search --store /var/lib/gatetape flows sid 2019401 --json | jq .community_id\n"});
   query.add_to(line.options());
-  line.options().add_options()("json", "EVE JSON, one event a line");
+  line.options().add_options()("json", "print EVE JSON, one event per line");
   line.positional("what");
   if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
 

@@ -1,4 +1,4 @@
-// gatetape stats: where every packet went, what the store holds, and what could not be seen.
+// gatetape stats shows what the store holds, where every packet went, and what the sensor could not see.
 #include <time.h>
 
 #include "capture/visibility.h"
@@ -19,7 +19,7 @@ namespace {
 struct StoreState {
   StoreSummary summary;
   AccountSpan account;
-  std::vector<std::string> blind_spots;  // of the last run
+  std::vector<std::string> blind_spots;  // from the last run's account
 };
 
 Result<StoreState> read_state(const std::vector<std::string>& store) {
@@ -71,7 +71,7 @@ std::string text_of(const StoreState& state) {
   append_balance_text(out, state.account.last_run_of_file() ? nullptr : &last_port, state.account.last_run_worker());
   append_beside_balance_text(out, state.account.last_run_worker());
   if (state.account.runs() > 1) {
-    out += fmt::format("\nAll {} runs that the store remembers\n", format_count(state.account.runs()));
+    out += fmt::format("\nAll runs in this store ({})\n", format_count(state.account.runs()));
     const PortAccount port = state.account.port();
     append_balance_text(out, &port, state.account.worker(), false);
   }
@@ -124,7 +124,7 @@ std::string json_of(const StoreState& state) {
   return out + "\n";
 }
 
-// A second, or until a signal.
+// Waits for a second or until a signal.
 void wait_a_second() {
   const timespec second{1, 0};
   nanosleep(&second, nullptr);
@@ -144,8 +144,8 @@ int command_stats(int argc, char** argv) {
                    "  gatetape stats --store /var/lib/gatetape --watch\n"});
   line.options().add_options()("store", po::value(&store)->value_name("DIR[,DIR...]")->required()->composing(),
                                "directories of the store");
-  line.options().add_options()("json", "one JSON object (with --watch: one a second)");
-  line.options().add_options()("watch", "again each second, until Ctrl-C");
+  line.options().add_options()("json", "print one JSON object (with --watch: one per second)");
+  line.options().add_options()("watch", "print again each second until Ctrl-C");
   if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
 
   catch_interrupts();

@@ -1,7 +1,7 @@
-// Bounds-checked reading of untrusted bytes, network byte order. Every parser of traffic reads through this (or through
-// memchr and the like over an explicit length), so that no length found in a packet is ever believed.
+// ByteReader reads untrusted bytes in network byte order and checks every bound. Parsers of traffic read through it, or
+// through memchr and the like over an explicit length, so that they never trust a length found in a packet.
 //
-// A read past the end returns zero and makes ok() false for good: a parser reads a whole header, then asks once.
+// A read past the end returns zero and makes ok() false for good, so that a parser reads a whole header and asks once.
 #pragma once
 
 #include <cstddef>
@@ -32,11 +32,11 @@ class ByteReader {
     if (take(4)) std::memcpy(&v, data_ + position_ - 4, 4);
     return __builtin_bswap32(v);
   }
-  // Copies n bytes to out; out is untouched when they are not there.
+  // Copies n bytes to `out`. Leaves `out` untouched when fewer than n remain.
   void bytes(void* out, size_t n) {
     if (take(n)) std::memcpy(out, data_ + position_ - n, n);
   }
-  // A view of the next n bytes, empty when they are not there.
+  // Returns a view of the next n bytes, or an empty one when fewer than n remain.
   std::span<const uint8_t> view(size_t n) {
     return take(n) ? std::span<const uint8_t>(data_ + position_ - n, n) : std::span<const uint8_t>();
   }

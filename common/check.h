@@ -1,5 +1,5 @@
-// GT_CHECK: an invariant whose breach is a bug in Gatetape. On in release builds: a recorder that goes on with broken
-// state records lies. Prints the place and aborts; the store on disk stays readable, as after any crash.
+// GT_CHECK states an invariant whose breach is a bug: it prints the place and aborts. Release builds keep it, because a
+// recorder that continued with broken state would record lies. The store stays readable, as after any crash.
 #pragma once
 
 #include <cstdio>

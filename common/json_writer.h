@@ -1,5 +1,5 @@
-// Writes JSON (RFC 8259) by appending to a string: objects, arrays and values in the order they are given. It checks
-// nothing but the commas; the nesting is the caller's. One writer on one thread.
+// JsonWriter writes JSON (RFC 8259) by appending to a string, in the order of the calls. It places the commas; the
+// caller is responsible for the nesting. Each writer belongs to one thread, and the string must outlive it.
 //
 //   std::string out;
 //   JsonWriter json(out);
@@ -17,8 +17,8 @@
 
 namespace gatetape {
 
-// Length in bytes of the UTF-8 sequence at the start of `text` (RFC 3629: no overlong forms, no surrogates), 0 when
-// there is no valid one.
+// Returns the length in bytes of the UTF-8 sequence at the start of `text`, or 0 when there is no valid one (RFC 3629:
+// no overlong forms, no surrogates).
 inline size_t utf8_sequence_length(std::string_view text) {
   const auto byte = [&](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : uint8_t{0}; };
   const auto follows = [&](size_t i) { return (byte(i) & 0xc0) == 0x80; };
@@ -35,7 +35,7 @@ inline size_t utf8_sequence_length(std::string_view text) {
   return follows(1) && follows(2) && follows(3) ? 4 : 0;
 }
 
-// Appends the first character of `text`, which is not plain ASCII, and returns how many bytes that was.
+// Appends the first character of `text`, escaped where JSON requires it. Returns how many bytes of `text` it took.
 inline size_t append_json_escaped(std::string& out, std::string_view text) {
   const auto c = static_cast<uint8_t>(text[0]);
   const size_t length = utf8_sequence_length(text);
@@ -60,8 +60,8 @@ inline size_t append_json_escaped(std::string& out, std::string_view text) {
   return length;
 }
 
-// Appends `text` as a JSON string with its quotes. Traffic need not be UTF-8: a byte that is not becomes the four
-// characters \xNN, so that the output always parses and the byte can still be read.
+// Appends `text` as a JSON string with its quotes. A byte that is not valid UTF-8 becomes the four characters \xNN, so
+// that the output always parses and the byte can still be read.
 inline void append_json_string(std::string& out, std::string_view text) {
   const auto plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
   out.push_back('"');
@@ -91,7 +91,7 @@ class JsonWriter {
     return name(key).value(content);
   }
 
-  // Strings, booleans, integers and floating-point numbers.
+  // Writes a string, a boolean, an integer or a floating-point number.
   template <class T>
   JsonWriter& value(const T& content) {
     comma();

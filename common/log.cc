@@ -43,7 +43,7 @@ void write_to_stderr(std::string_view text) {
 
 void log_message(LogLevel level, std::string_view message) {
   const char* word = level == LogLevel::kWarning ? "warning: " : level == LogLevel::kError ? "error: " : "";
-  // One write per message, so that lines of several threads do not mix.
+  // One write per message, so that the lines of several threads do not mix.
   write_to_stderr(fmt::format("gatetape: {}{}\n", word, message));
 }
 

@@ -1,4 +1,4 @@
-// Messages for the operator, on stderr: "gatetape: warning: ...". Never called on the packet path. Any thread.
+// Messages for the operator on stderr: "gatetape: warning: ...". Any thread may log; the packet path never does.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
-// The result of an operation that can fail for reasons outside the program: a full disk, a broken rule, a missing file.
-// Malformed traffic is not an error but an enum and a counter; a bug is a GT_CHECK (common/check.h).
+// Result<T> is returned by operations that can fail for reasons outside the program: a full disk, a broken rule.
+// Malformed traffic is not an error: it has an enum and a counter. Bugs stop at GT_CHECK (common/check.h).
 #pragma once
 
 #include <fmt/format.h>
@@ -11,6 +11,7 @@
 
 namespace gatetape {
 
+// An error in words for the user.
 struct Error {
   // For the user: names the file, line, key or option that it is about. No trailing newline.
   std::string message;
@@ -21,20 +22,21 @@ struct Error {
 template <class T>
 using Result = tl::expected<T, Error>;
 
-// return fail("{}: {} is not a number", path, word);
+// Makes an error from a format string:  return fail("{}: {} is not a number", path, word);
 template <class... Args>
 [[nodiscard]] tl::unexpected<Error> fail(fmt::format_string<Args...> format, Args&&... args) {
   return tl::unexpected<Error>(Error{fmt::format(format, std::forward<Args>(args)...)});
 }
 
-// For a system call that failed: return fail_with(errno, "{}", path); gives "PATH: No such file or directory".
+// Makes the error of a system call that failed:  return fail_with(errno, "{}", path);  gives "PATH: No such file or
+// directory".
 template <class... Args>
 [[nodiscard]] tl::unexpected<Error> fail_with(int code, fmt::format_string<Args...> format, Args&&... args) {
   return tl::unexpected<Error>(
       Error{fmt::format(format, std::forward<Args>(args)...) + ": " + std::strerror(code), code});
 }
 
-// Passes an error on, unchanged, as another result type.
+// Passes the error of `failed` on, unchanged, as another result type. Leaves `failed` without its message.
 template <class T>
 [[nodiscard]] tl::unexpected<Error> pass_on(tl::expected<T, Error>& failed) {
   return tl::unexpected<Error>(std::move(failed.error()));

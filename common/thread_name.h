@@ -1,11 +1,11 @@
-// Names threads for whoever looks at them with top -H, ps -L or perf.
+// Thread names, as top -H, ps -L and perf show them.
 #pragma once
 
 #include <pthread.h>
 
 namespace gatetape {
 
-// At most 15 characters; a longer name is not taken. Only affects how the calling thread is shown.
+// Names the calling thread, for display alone. The system ignores a name of more than 15 characters.
 inline void name_this_thread(const char* name) {
   (void)pthread_setname_np(pthread_self(), name);
 }

@@ -1,4 +1,4 @@
-// A range of time, open at either end where nothing is given.
+// A half-open range of time, without a bound where an end is missing. It touches what begins and ends at given times.
 #pragma once
 
 #include <cstdint>

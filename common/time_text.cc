@@ -10,14 +10,14 @@ namespace gatetape {
 
 namespace {
 
-constexpr int kYearMin = 1678;  // what fits in 64 bits of nanoseconds, whole years
+constexpr int kYearMin = 1678;  // whole years that fit in 64 bits of nanoseconds
 constexpr int kYearMax = 2261;
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-// Takes things off the front of a text; what is not there makes failed() true for good.
+// Takes parts off the front of a text. A part that is missing makes failed() true for good.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : rest_(text) {}
@@ -54,7 +54,7 @@ class Scanner {
     return value;
   }
 
-  // ".5" as nanoseconds; nothing there is none.
+  // Takes a fraction of a second such as ".5" and returns nanoseconds, or 0 when there is none.
   int64_t fraction_ns() {
     if (!accept(".")) return 0;
     int64_t ns = 0;
@@ -122,7 +122,7 @@ Result<int64_t> parse_epoch(std::string_view text) {
   return result;
 }
 
-// The offset from UTC, in seconds: Z, +01:00, +0100.
+// Takes a zone (Z, +01:00 or +0100) and returns its offset from UTC in seconds.
 int64_t zone_seconds(Scanner& in) {
   if (in.accept("Zz")) return 0;
   const bool west = in.peek() == '-';
@@ -168,7 +168,7 @@ char* put_digits(char* at, unsigned value, int count) {
   return at + count;
 }
 
-// "2026-11-20T10:00:00." and the first `digits` of the fraction.
+// Formats "2026-11-20T10:00:00." and the first `digits` digits of the fraction.
 void append_calendar(std::string& out, int64_t timestamp_ns, int digits) {
   const auto since_epoch = std::chrono::sys_time<std::chrono::nanoseconds>(std::chrono::nanoseconds(timestamp_ns));
   const auto days = std::chrono::floor<std::chrono::days>(since_epoch);

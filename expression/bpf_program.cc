@@ -8,7 +8,7 @@ namespace {
 
 constexpr int kSnapLength = 262144;  // tcpdump's default; a larger packet matches as well
 
-// A link type's number in files is not always libpcap's own (DLT_): raw IP is 101 in one and 12 in the other.
+// The number of a link type in files is not always libpcap's own (DLT_): raw IP is 101 in files and 12 in libpcap.
 int data_link_type(LinkType type) {
   return type == LinkType::kRaw ? DLT_RAW : static_cast<int>(type);
 }
@@ -25,7 +25,7 @@ Result<BpfProgram> BpfProgram::compile(const std::string& expression, LinkType l
                                                             &pcap_close);
   if (!dead) return fail("link type {} is not known to libpcap", static_cast<int>(link_type));
   std::unique_ptr<bpf_program, Free> program(new bpf_program{});
-  constexpr bpf_u_int32 kNetmaskOfFile = 0;  // what tcpdump gives when it reads a file
+  constexpr bpf_u_int32 kNetmaskOfFile = 0;  // tcpdump passes this when it reads a file
   if (pcap_compile(dead.get(), program.get(), expression.c_str(), 1, kNetmaskOfFile) != 0) {
     return fail("{}", pcap_geterr(dead.get()));
   }

@@ -1,5 +1,4 @@
-// One libpcap expression, compiled for each link type that it is asked of. Immutable after compile(); matching is
-// thread-safe.
+// BpfProgram is a libpcap expression compiled for one link type. It is immutable; any thread may match with it.
 #pragma once
 
 #include <map>
@@ -15,10 +14,10 @@ namespace gatetape {
 
 class BpfProgram {
  public:
-  // Means what it means to `tcpdump -r FILE EXPRESSION`. Fails with libpcap's message alone.
+  // Compiles the expression, which means what it means to `tcpdump -r FILE EXPRESSION`. Fails with libpcap's message.
   static Result<BpfProgram> compile(const std::string& expression, LinkType link_type);
 
-  // Runs over the captured bytes, with the wire length as `len`.
+  // Runs the program over the captured bytes. The expression's `len` is the wire length.
   bool matches(const Packet& packet) const;
 
  private:

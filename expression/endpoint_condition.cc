@@ -21,7 +21,7 @@ std::vector<std::string_view> words_of(std::string_view text) {
   return words;
 }
 
-// Decimal without leading zeros: libpcap reads 0x50 and 0120 as hexadecimal and octal.
+// Parses a decimal number without leading zeros. To libpcap 0x50 is hexadecimal and 0120 is octal.
 std::optional<uint16_t> parse_port(std::string_view text) {
   uint16_t port = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
@@ -40,7 +40,7 @@ bool parse_port_range(std::string_view text, EndpointCondition& condition) {
   return true;
 }
 
-// Protocol words, alone or before the rest.
+// Takes a protocol word, which may stand alone or before the rest. Returns whether it was one.
 bool parse_protocol(std::string_view word, EndpointCondition& condition) {
   if (word == "ip" || word == "icmp") condition.ip_version = 4;
   if (word == "ip6" || word == "icmp6") condition.ip_version = 6;
@@ -53,7 +53,7 @@ bool parse_protocol(std::string_view word, EndpointCondition& condition) {
   return condition.protocol.has_value();
 }
 
-// "src", "dst", "src or dst", "src and dst" at the front of `words`; takes them away.
+// Takes "src", "dst", "src or dst" or "src and dst" off the front of `words`.
 Side take_side(std::span<const std::string_view>& words) {
   const auto is_side = [](std::string_view word) { return word == "src" || word == "dst"; };
   if (words.empty() || !is_side(words[0])) return Side::kEither;

@@ -1,5 +1,5 @@
-// The part of libpcap's language that speaks of who talks to whom: host, net, port, protocol. The index and the records
-// know nothing else of a packet. Pure functions, any thread.
+// The part of libpcap's language that speaks of endpoints: host, net, port, protocol. It is all that the index and the
+// records can answer. Pure functions; any thread may call them.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace gatetape {
 
-// One primitive; what is set must hold together.
+// One primitive. All members that are set must hold together.
 struct EndpointCondition {
   enum class Side : uint8_t { kEither, kSource, kDestination, kBoth };
   Side side = Side::kEither;
@@ -23,11 +23,12 @@ struct EndpointCondition {
   bool matches(const Endpoints& endpoints) const;
 };
 
-// Understands, with single spaces or more between:
+// Parses a primitive of one of these forms:
 //   [ip|ip6] [src|dst|src or dst|src and dst] host ADDRESS | net ADDRESS/LENGTH
 //   [tcp|udp|sctp] [src|dst|...] port N | portrange N-N
 //   ip | ip6 | tcp | udp | sctp | icmp | icmp6
-// where `host` may be left out after src or dst. Nothing for all else, which may well be something to libpcap.
+// The word `host` may be left out after src or dst. Returns nothing for any other text, which may still be
+// right for libpcap.
 std::optional<EndpointCondition> parse_endpoint_condition(std::string_view primitive);
 
 }  // namespace gatetape

@@ -7,7 +7,7 @@ namespace gatetape {
 
 namespace {
 
-// Where in the text libpcap's complaint belongs: at the word it quotes, else at the start of the piece.
+// Returns the column that libpcap's message is about: the word that it quotes, or else the start of the piece.
 size_t column_of(const ExpressionPiece& piece, const std::string& message) {
   for (const char quote : {'\'', '"'}) {
     const size_t open = message.find(quote);
@@ -19,7 +19,7 @@ size_t column_of(const ExpressionPiece& piece, const std::string& message) {
   return piece.node.begin + piece.text.find_first_not_of(" \t\n\r") + 1;
 }
 
-// Compiles for each link type; adds a note for each that it makes no sense for.
+// Compiles the piece for each link type. Adds a note for each link type that it makes no sense for.
 Result<void> compile_piece(ExpressionPiece& piece, const std::vector<LinkType>& link_types,
                            std::vector<std::string>& notes) {
   std::string message;

@@ -1,20 +1,22 @@
-// An expression: which packets, or which records, a user wants. A tcpdump filter with names of our own added
-// (expression/expression_parse.h); what libpcap accepts means what libpcap means, on the outer frame as stored.
+// An Expression says which packets, or which records, a user wants. It is a tcpdump filter to which Gatetape adds
+// names of its own (expression/own_term.h). Text that libpcap accepts means what it means to libpcap, on the
+// packet as stored.
 //
-//  - Without own names the text goes to libpcap whole and unchanged.
-//  - Else it is split: the largest parts without own names are libpcap's pieces, as they stand. What a piece such as
-//    `vlan 12` changes for all that follows it in the text, it changes for later pieces too. A packet that was cut
-//    short of what libpcap would have to read does not match the piece (libpcap alone lets such a packet fail the whole
-//    filter).
-//  - A term on http.* selects the packets of the connections that carried such a transaction within the time range;
-//  http.*
-//    terms joined by `and`/`or` are asked of one and the same transaction. `sid` selects the connections in which the
-//    rule alerted. Both are resolved through the store's records before packets are read. A value that a transaction
+//  - An expression without own names goes to libpcap whole and unchanged.
+//  - Any other expression is split. The largest parts without own names are libpcap's pieces, compiled as they stand.
+//    A piece such as `vlan 12`, which changes how libpcap reads all that follows it in the text, has that effect on
+//    later pieces too. A packet that was captured too short for a piece does not match that piece; libpcap alone would
+//    let such a packet fail the whole filter.
+//  - A term on http.* selects the packets of connections that carried such a transaction within the time range. Terms
+//    on http.* that are joined by `and` or `or` must hold for one and the same transaction. A value that a transaction
 //    does not have (no status yet, no Host) satisfies no term.
-//  - `!=` on a name of which a packet has several (any.host, any.port, vlan.id) means that none is equal.
+//  - A term on sid selects the connections in which the rule alerted. Terms on http.* and sid are resolved through the
+//    store's records before packets are read.
+//  - `!=` on a name that a packet may have several of (any.host, any.port, vlan.id) means that none of them is equal.
 //
-// Use: parse, compile, learn from the store's records when record_types() is not 0, then match. One thread. Memory:
-// eight bytes per connection that a term selected, at most kConnectionsMax.
+// To use one: parse() it, compile() it, let it learn() the store's records if record_types() is not 0, then ask
+// matches(). An Expression belongs to one thread. It keeps eight bytes per connection that a term selected, for at most
+// kConnectionsMax connections.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +38,8 @@ inline constexpr size_t kConnectionsMax = 4'000'000;
 
 class Expression {
  public:
-  // Blank text: everything. An error names the column and says whether it is ours or libpcap's.
+  // Parses the text; blank text selects everything. An error begins with "column N: ". Mistakes inside libpcap's pieces
+  // are found by compile().
   static Result<Expression> parse(std::string_view text);
   Expression(Expression&&) noexcept;
   Expression& operator=(Expression&&) noexcept;
@@ -45,32 +48,34 @@ class Expression {
   const std::string& text() const;
   bool selects_everything() const;
 
-  // Compiles libpcap's pieces. Fails when a piece makes sense for none of the link types; returns a note for each where
-  // it makes no sense (packets of that link type do not match it). No link types: Ethernet.
+  // Compiles libpcap's pieces for each link type, for Ethernet if there is none. Fails when a piece makes sense
+  // for none of them. Returns a note for each link type that a piece makes no sense for; packets of that type do
+  // not match it.
   Result<std::vector<std::string>> compile(std::vector<LinkType> link_types);
 
-  // The records through which terms must be resolved before packets (or records) are matched; 0: none.
+  // Returns the types of records that learn() must see before packets or records are matched, or 0 when it needs none.
   RecordTypes record_types() const;
-  // One record; those from kLookBackNanoseconds before the range must be among them: a transaction counts when its
-  // request or its response lies in the range.
+  // Takes one record of the store. The caller passes all records of record_types() that are dated from
+  // kLookBackNanoseconds before the range to its end, because a transaction counts when its request or its response
+  // lies in the range.
   void learn(const Record& record, const TimeRange& range);
   static constexpr int64_t kLookBackNanoseconds = 600'000'000'000;
-  // After the last record: fails when too many connections match.
+  // Ends learning, after the last record. Fails when more than kConnectionsMax connections match.
   Result<void> learned() const;
 
   bool matches(const StoredPacket& packet);
 
-  // Prepares to match records: every piece of libpcap's must be one that speaks of endpoints
-  // (expression/endpoint_condition.h).
+  // Checks that records can be matched: every primitive of libpcap's must be an EndpointCondition. The error names the
+  // first that is not.
   Result<void> check_for_records() const;
-  // HTTP, flow and alert records; others never match. A term that the record itself cannot answer (sid of a flow) is
-  // answered by its connection, as for packets.
+  // Matches HTTP, flow and alert records; others never match. A term that the record itself cannot answer, such as sid
+  // for a flow, is answered by its connection, as for packets.
   bool matches(const Record& record);
 
-  // How the text was split, one item a line, and what each asks; for --explain.
+  // Describes how the text was split, one item per line, for --explain.
   std::string explain() const;
 
-  // The inside, for whoever plans a query of an index (storage/query/index_planning.h).
+  // The inside, from which a query of the index is planned (storage/query/index_planning.h).
   struct Parts;  // expression/expression_parts.h
   const Parts& parts() const { return *parts_; }
 

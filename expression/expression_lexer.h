@@ -1,4 +1,5 @@
-// Splits an expression into words as libpcap's scanner does, as far as telling its primitives apart needs it.
+// ExpressionLexer splits an expression into tokens as libpcap's scanner does, as far as that is needed to tell
+// primitives apart. The text must outlive the lexer. A copy of a lexer looks ahead.
 #pragma once
 
 #include <cctype>
@@ -59,7 +60,7 @@ class ExpressionLexer {
     return {kind, begin, end, text_.substr(begin, end - begin)};
   }
 
-  // Letters, digits and _, with - and . inside; after a backslash, what is escaped.
+  // A word consists of letters, digits and _, with - and . inside. A backslash escapes the word behind it.
   ExpressionToken word(size_t begin) {
     using Kind = ExpressionToken::Kind;
     size_t end = begin + 1;
@@ -76,7 +77,7 @@ class ExpressionLexer {
     return token(Kind::kWord, begin, end);
   }
 
-  // To the closing quote, which a backslash hides; an open string reaches to the end.
+  // A string ends at the next quote without a backslash, or at the end of the text.
   ExpressionToken string(size_t begin) {
     size_t end = begin + 1;
     while (end < text_.size() && text_[end] != '"') end += text_[end] == '\\' && end + 1 < text_.size() ? 2 : 1;

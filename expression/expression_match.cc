@@ -81,7 +81,7 @@ bool Expression::Parts::matches(const ExpressionTerm& term, const StoredPacket& 
   return false;
 }
 
-// The hash costs a microsecond; the packets of a flow share the answer.
+// A community id costs a microsecond, so the packets of a flow share the answer.
 bool Expression::Parts::matches_community(ConnectionTerm& term, const StoredPacket& packet,
                                           std::optional<DecodedPacket>& decoded) {
   if (packet.flow_id != 0) {

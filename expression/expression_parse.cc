@@ -12,77 +12,14 @@ namespace {
 using Kind = ExpressionNode::Kind;
 using Token = ExpressionToken::Kind;
 
-enum class ValueType : uint8_t { kNumber, kPrefix, kText, kUnsupported };
-
-struct Vocabulary {
-  std::string_view word;
-  OwnName name;
-  ValueType type;
-  uint64_t number_max;
-};
-
-constexpr Vocabulary kVocabulary[] = {
-    {"any.host", OwnName::kAnyHost, ValueType::kPrefix, 0},
-    {"any.port", OwnName::kAnyPort, ValueType::kNumber, 65535},
-    {"vlan.id", OwnName::kVlanId, ValueType::kNumber, 4095},
-    {"flow_id", OwnName::kFlowId, ValueType::kNumber, UINT64_MAX},
-    {"community_id", OwnName::kCommunityId, ValueType::kText, 0},
-    {"sid", OwnName::kSid, ValueType::kNumber, UINT32_MAX},
-    {"http.host", OwnName::kHttpHost, ValueType::kText, 0},
-    {"http.status", OwnName::kHttpStatus, ValueType::kNumber, 999},
-    {"http.uri", OwnName::kHttpUri, ValueType::kText, 0},
-    {"http.method", OwnName::kHttpMethod, ValueType::kText, 0},
-    {"inner.host", OwnName::kAnyHost, ValueType::kUnsupported, 0},
-    {"tunnel.id", OwnName::kAnyHost, ValueType::kUnsupported, 0},
-    {"tls.sni", OwnName::kAnyHost, ValueType::kUnsupported, 0},
-};
-
-const Vocabulary* find_own(std::string_view word) {
-  for (const Vocabulary& entry : kVocabulary) {
-    if (entry.word == word) return &entry;
-  }
-  return nullptr;
-}
-
-std::optional<Comparison> comparison_of(std::string_view text) {
-  if (text == "==" || text == "=") return Comparison::kEqual;
-  if (text == "!=") return Comparison::kNotEqual;
-  if (text == "<") return Comparison::kLess;
-  if (text == "<=") return Comparison::kLessEqual;
-  if (text == ">") return Comparison::kGreater;
-  if (text == ">=") return Comparison::kGreaterEqual;
-  if (text == "contains") return Comparison::kContains;
-  return std::nullopt;
-}
-
 std::string lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return out;
 }
 
-template <class Ordered>
-bool compare(Comparison comparison, const Ordered& left, const Ordered& right) {
-  switch (comparison) {
-    case Comparison::kEqual:
-      return left == right;
-    case Comparison::kNotEqual:
-      return left != right;
-    case Comparison::kLess:
-      return left < right;
-    case Comparison::kLessEqual:
-      return left <= right;
-    case Comparison::kGreater:
-      return left > right;
-    case Comparison::kGreaterEqual:
-      return left >= right;
-    case Comparison::kContains:
-      return false;
-  }
-  return false;
-}
-
-// A dotted word that is compared with something can only be a misspelt name of ours: libpcap would ask the DNS for it.
+// Returns whether a word can only be a misspelt own name: it has a dot and is compared with something. libpcap would
+// look such a word up in the DNS.
 bool is_unknown_name(std::string_view text, const ExpressionToken& word) {
   if (word.kind != Token::kWord || word.text.find('.') == std::string_view::npos) return false;
   if (std::isalpha(static_cast<unsigned char>(word.text[0])) == 0) return false;
@@ -109,7 +46,7 @@ class Parser {
     return fail("column {}: {}", at + 1, fmt::format(format, std::forward<Args>(args)...));
   }
 
-  // unary (and|or unary)*, from left to right. A run of the same operator is one node.
+  // Parses unary (and|or unary)* from left to right. A run of the same operator makes one node.
   Result<ExpressionNode> chain() {
     Result<ExpressionNode> left = unary();
     while (left) {
@@ -172,11 +109,12 @@ class Parser {
       case Token::kOpen:
         return starts_arithmetic() ? atom() : group();
       default:
-        return find_own(token.text) != nullptr ? own_term() : atom();
+        return find_own_name(token.text) != nullptr ? own_term() : atom();
     }
   }
 
-  // "(tcp[13] & 2) != 0" begins as a group does; what follows the closing parenthesis tells them apart.
+  // Returns whether an atom such as "(tcp[13] & 2) != 0" begins here, and not a group: an operator follows
+  // the closing parenthesis.
   bool starts_arithmetic() const {
     ExpressionLexer ahead = lexer_;
     int open = 0;
@@ -200,7 +138,7 @@ class Parser {
     return node;
   }
 
-  // Everything up to the next boolean operator: one primitive of libpcap's, parentheses and brackets inside included.
+  // Takes everything up to the next boolean operator as one primitive of libpcap's, including parentheses and brackets.
   Result<ExpressionNode> atom() {
     const ExpressionToken first = lexer_.peek();
     ExpressionNode node;
@@ -211,7 +149,7 @@ class Parser {
       const bool boolean = token.kind == Token::kAnd || token.kind == Token::kOr;
       if (boolean && open.empty() && !(direction && next_is_direction())) break;
       if (token.kind == Token::kClose && open.empty()) break;
-      if (find_own(token.text) != nullptr) return misplaced_own(token, node.begin);
+      if (find_own_name(token.text) != nullptr) return misplaced_own(token, node.begin);
       if (is_unknown_name(lexer_.text(), token)) return error(token.begin, "unknown name '{}'", token.text);
       if (token.kind == Token::kOpen) open.push_back(token.begin);
       if (token.kind == Token::kClose) open.pop_back();
@@ -237,8 +175,8 @@ class Parser {
                  token.text, before.substr(0, before.find_last_not_of(' ') + 1), token.text);
   }
 
-  // libpcap: "port 80 or 443" is short for "port 80 or port 443".
-  // What is not so short is a word of libpcap's, after which nothing is inherited that we understand.
+  // Lets "443" in "port 80 or 443" inherit "port", as libpcap does. Any other single word is one of libpcap's own, and
+  // an atom behind it inherits nothing that parse_endpoint_condition() understands.
   void inherit_qualifiers(ExpressionNode& node) {
     const std::string_view text = lexer_.text().substr(node.begin, node.end - node.begin);
     const size_t space = text.find_last_of(" \t\n");
@@ -255,9 +193,10 @@ class Parser {
 
   Result<ExpressionNode> own_term() {
     const ExpressionToken name = lexer_.next();
-    const Vocabulary& entry = *find_own(name.text);
+    const OwnNameInfo& entry = *find_own_name(name.text);
     qualifiers_ = {};
-    if (entry.type == ValueType::kUnsupported) return error(name.begin, "'{}' is not supported yet", name.text);
+    if (entry.value == OwnNameInfo::Value::kUnsupported)
+      return error(name.begin, "'{}' is not supported yet", name.text);
     ExpressionNode node;
     node.kind = Kind::kOwn;
     node.has_own = true;
@@ -267,8 +206,7 @@ class Parser {
     if (const auto comparison = comparison_of(token.text)) {
       lexer_.next();
       node.own.comparison = *comparison;
-      if (!allows(entry.type, *comparison))
-        return error(token.begin, "'{}' cannot be asked of {}", token.text, entry.word);
+      if (!entry.allows(*comparison)) return error(token.begin, "'{}' cannot be asked of {}", token.text, entry.word);
     }
     Result<void> read = value(entry, node.own);
     if (!read) return pass_on(read);
@@ -276,19 +214,14 @@ class Parser {
     return node;
   }
 
-  static bool allows(ValueType type, Comparison comparison) {
-    if (comparison == Comparison::kEqual || comparison == Comparison::kNotEqual) return true;
-    return comparison == Comparison::kContains ? type == ValueType::kText : type == ValueType::kNumber;
-  }
-
-  Result<void> value(const Vocabulary& entry, OwnTerm& own) {
+  Result<void> value(const OwnNameInfo& entry, OwnTerm& own) {
     const size_t at = lexer_.peek().begin;
     Result<std::string> read = lexer_.peek().kind == Token::kString ? quoted() : Result<std::string>(bare());
     if (!read) return pass_on(read);
-    if (entry.type == ValueType::kText) {
+    if (entry.value == OwnNameInfo::Value::kText) {
       if (read->empty()) return error(at, "{} needs a value, as in {} == \"...\"", entry.word, entry.word);
       own.text = entry.name == OwnName::kHttpHost ? lower(*read) : *read;
-    } else if (entry.type == ValueType::kPrefix) {
+    } else if (entry.value == OwnNameInfo::Value::kPrefix) {
       Result<IpPrefix> prefix = IpPrefix::parse(*read);
       if (!prefix) return error(at, "'{}' is neither an IP address nor a network such as 10.0.0.0/8", *read);
       own.prefix = *prefix;
@@ -301,7 +234,7 @@ class Parser {
     return {};
   }
 
-  // Up to white space or a parenthesis: shells eat quotes.
+  // Reads a value without quotes, which ends at white space or a parenthesis. Shells remove quotes.
   std::string bare() {
     const size_t begin = lexer_.peek().begin;
     const size_t end = std::min(lexer_.text().find_first_of(" \t\n()", begin), lexer_.text().size());
@@ -309,7 +242,7 @@ class Parser {
     return std::string(lexer_.text().substr(begin, end - begin));
   }
 
-  // "..." with \" and \\ for themselves.
+  // Reads a value in double quotes. A backslash stands before a quote or a backslash in it.
   Result<std::string> quoted() {
     const ExpressionToken token = lexer_.next();
     std::string out;
@@ -323,28 +256,12 @@ class Parser {
   }
 
   ExpressionLexer lexer_;
-  std::string_view qualifiers_;  // of the atom before, for one that has none
+  std::string_view qualifiers_;  // those of the last atom, inherited by an atom without any
   int depth_ = 0;
-  int alternations_ = 0;  // each is a level of the tree, too
+  int alternations_ = 0;  // each adds a level to the tree
 };
 
 }  // namespace
-
-const char* to_string(OwnName name) {
-  for (const Vocabulary& entry : kVocabulary) {
-    if (entry.name == name && entry.type != ValueType::kUnsupported) return entry.word.data();
-  }
-  return "?";
-}
-
-bool OwnTerm::holds(uint64_t value) const {
-  return compare(comparison, value, number);
-}
-
-bool OwnTerm::holds(std::string_view value) const {
-  if (comparison == Comparison::kContains) return value.find(text) != std::string_view::npos;
-  return compare(comparison, value, std::string_view(text));
-}
 
 Result<ExpressionNode> parse_expression(std::string_view text) {
   return Parser(text).whole();
@@ -353,7 +270,7 @@ Result<ExpressionNode> parse_expression(std::string_view text) {
 bool mentions_own_names(std::string_view text) {
   ExpressionLexer lexer(text);
   for (ExpressionToken token = lexer.next(); token.kind != Token::kEnd; token = lexer.next()) {
-    if (find_own(token.text) != nullptr || is_unknown_name(text, token)) return true;
+    if (find_own_name(token.text) != nullptr || is_unknown_name(text, token)) return true;
   }
   return false;
 }

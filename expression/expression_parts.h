@@ -1,4 +1,5 @@
-// The inside of an Expression: its terms, and what they need to be answered. Only for expression*.cc.
+// The inside of an Expression: its terms, and the state from which they are answered. Only expression*.cc and
+// storage/query/index_planning.cc include this header.
 #pragma once
 
 #include <map>
@@ -14,21 +15,21 @@
 
 namespace gatetape {
 
-// One of libpcap's pieces.
+// A part of the text that libpcap compiles.
 struct ExpressionPiece {
-  ExpressionNode node;        // our understanding of it, for the index and for records
-  std::string misunderstood;  // why we have none, and only libpcap can tell what it means
-  std::string text;           // as it stands
-  std::string program;        // what is compiled: the text, behind what changes its meaning
+  ExpressionNode node;        // the parsed text, for the index and for records
+  std::string misunderstood;  // the parser's error, when only libpcap understands the piece; else empty
+  std::string text;           // as the user wrote it
+  std::string program;        // the text to compile: `text` behind the earlier pieces that change its meaning
   std::map<LinkType, BpfProgram> by_link_type;
 };
 
-// A term that is answered by the connection: http.* terms of one transaction, sid or community_id.
+// A term that selects connections: http.* terms of one transaction, sid, or community_id.
 struct ConnectionTerm {
   ExpressionNode node;
   OwnName name = OwnName::kSid;  // kHttpHost for all of http.*
   std::unordered_set<uint64_t> flows;
-  // community_id: the connection, once a record told it; and what was found by flow, for packets.
+  // For community_id: the connection's endpoints, once a record told them; and the answers for packets, by flow.
   std::optional<Endpoints> endpoints;
   std::unordered_map<uint64_t, bool> verdicts;
 };
@@ -36,9 +37,9 @@ struct ConnectionTerm {
 struct ExpressionTerm {
   enum class Kind : uint8_t { kAnd, kOr, kNot, kPiece, kOwn, kConnection };
   Kind kind = Kind::kPiece;
-  size_t index = 0;  // of a piece or a connection term
+  size_t index = 0;  // kPiece, kConnection: the place in Parts::pieces or Parts::connections
   OwnTerm own;
-  std::string text;  // of a piece, own or connection term
+  std::string text;  // kPiece, kOwn, kConnection: as the user wrote it
   std::vector<ExpressionTerm> children;
 };
 
@@ -48,32 +49,39 @@ struct Expression::Parts {
   std::vector<ExpressionPiece> pieces;
   std::vector<ConnectionTerm> connections;
   bool offsets_certain = false;  // expression/link_offsets.h
-  bool too_many = false;         // connections matched
+  bool too_many = false;         // more than kConnectionsMax connections match a term
 
   bool matches(const ExpressionTerm& term, const StoredPacket& packet, std::optional<DecodedPacket>& decoded);
   bool matches_community(ConnectionTerm& term, const StoredPacket& packet, std::optional<DecodedPacket>& decoded);
   bool matches(const ExpressionTerm& term, const Record& record, const Endpoints& endpoints);
 };
 
-// expression_split.cc: the tree as terms; `parts.text` is set.
+// expression_split.cc
+
+// Splits the tree into terms, pieces and connection terms. Precondition: `parts.text` is set.
 void split_expression(Expression::Parts& parts, const ExpressionNode& node);
-// The whole text is libpcap's; `node` is our understanding of it, if any.
+// Makes the whole text one piece. `node` is the parsed text, or the parser's error.
 void add_whole_piece(Expression::Parts& parts, Result<ExpressionNode> node);
+// Describes a term in words, for --explain.
 std::string describe(const ExpressionTerm& term);
 
-// expression_records.cc: whether one transaction, whole or as an alert carries it, has what a tree of http.* terms
-// asks.
+// expression_records.cc
+
+// The fields of a transaction that terms ask for. They come from an HTTP record, or from an alert that carries them.
 struct TransactionFields {
   std::string_view host, uri, method;
   uint16_t status;
 };
+// Returns whether a tree of http.* terms holds for one transaction.
 bool transaction_holds(const ExpressionNode& node, const TransactionFields& fields);
 TransactionFields fields_of(const HttpRecord& record);
-// The endpoints and flow of a record that belongs to a flow; nullptr and 0 for others.
+// Return the endpoints and the flow of a record, or nullptr and 0 for records that belong to no flow.
 const Endpoints* endpoints_in(const Record& record);
 uint64_t flow_id_in(const Record& record);
 
-// expression_match.cc: own terms on what a packet or a record has.
+// expression_match.cc
+
+// Return whether an own term holds for the values of a packet or record.
 bool holds_any(const OwnTerm& term, uint64_t first, uint64_t second);
 bool holds_address(const OwnTerm& term, const IpAddress& source, const IpAddress& destination);
 bool holds_vlan(const OwnTerm& term, const uint16_t* ids, unsigned count);

@@ -57,7 +57,7 @@ bool record_holds(const OwnTerm& own, const Record& record, const Endpoints& end
   }
 }
 
-// What the record itself answers; nothing when only its connection can.
+// Returns the record's own answer, or nothing when only its connection can answer.
 std::optional<bool> own_answer(const ConnectionTerm& term, const Record& record, const Endpoints& endpoints) {
   if (term.name == OwnName::kCommunityId) return is_community(term.node.own, endpoints);
   if (const auto* http = std::get_if<HttpRecord>(&record); http != nullptr && is_http(term.name)) {

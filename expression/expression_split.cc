@@ -67,7 +67,7 @@ class Splitter {
     return term;
   }
 
-  // Neighbours under one operator as one node again.
+  // Makes one node of neighbours under the same operator.
   static ExpressionNode group(NodeKind kind, std::vector<ExpressionNode> members) {
     if (members.size() == 1) return members[0];
     ExpressionNode grouped;
@@ -79,7 +79,8 @@ class Splitter {
     return grouped;
   }
 
-  // Of `a and b and http.x and c and http.y`, "a and b" and "c" are pieces, and one transaction must have x and y.
+  // Splits an `and` or `or`. In `a and b and http.x and c and http.y`, the pieces are "a and b" and "c", and one
+  // transaction must have x and y.
   ExpressionTerm chain(const ExpressionNode& node) {
     ExpressionTerm term;
     term.kind = node.kind == NodeKind::kAnd ? Kind::kAnd : Kind::kOr;
@@ -115,7 +116,7 @@ class Splitter {
   Expression::Parts& parts_;
 };
 
-// The piece as it stands; what its first primitive inherited from the piece before is written out.
+// Returns the piece's text with the words written out that its first primitive inherits from the piece before.
 std::string standing_alone(const ExpressionPiece& piece) {
   const ExpressionNode* first = &piece.node;
   while (!first->children.empty()) first = &first->children.front();
@@ -124,8 +125,8 @@ std::string standing_alone(const ExpressionPiece& piece) {
   return text;
 }
 
-// `vlan`, `mpls` and their like move the offsets of all that follows them, whichever piece it belongs to. Such a piece
-// is put in front of each later one, in a way that does not change the later one's truth.
+// Puts each piece that moves libpcap's offsets (`vlan`, `mpls`, …) in front of all later pieces, in a way that leaves
+// the result of the later piece unchanged. In the user's text such a word affects all that follows.
 void add_context(std::vector<ExpressionPiece>& pieces) {
   std::string context;
   for (ExpressionPiece& piece : pieces) {

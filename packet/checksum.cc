@@ -6,8 +6,8 @@
 namespace gatetape {
 namespace {
 
-// Sum of 16-bit words in memory order, folded; a lone last byte is padded with zero. Byte order does not matter to
-// whether the total is all ones (RFC 1071 section 2).
+// Returns the folded sum of 16-bit words in memory order; a lone last byte is padded with zero. Whether the total is
+// all ones does not depend on the byte order (RFC 1071 section 2).
 uint64_t sum_words(const uint8_t* data, size_t size, uint64_t sum) {
   for (; size >= 8; data += 8, size -= 8) {
     uint64_t word;

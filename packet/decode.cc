@@ -31,7 +31,7 @@ uint64_t hash_side(const IpAddress& address, uint16_t port) {
   return mix((high * 0xc2b2ae3d27d4eb4fu) ^ low ^ (uint64_t{port} << 17));
 }
 
-// One frame being decoded: the reader's position is the next header.
+// Decodes one packet. The reader stands at the next header.
 struct Decoder {
   const Packet& packet;
   DecodedPacket& d;
@@ -54,7 +54,7 @@ struct Decoder {
       }
       case LinkType::kNull:
       case LinkType::kLoop:
-        reader.skip(4);  // an address family whose numbers differ among systems; the IP version says as much
+        reader.skip(4);  // an address family, numbered differently on each system; the IP version tells as much
         return reader.ok() ? ip() : DecodeStatus::kTruncatedLink;
       case LinkType::kRaw:
       case LinkType::kIpv4:
@@ -143,7 +143,7 @@ struct Decoder {
     }
   }
 
-  // Consumes one extension header, sets `next` to what follows it; returns its length.
+  // Takes one extension header and sets `next` to the type of the header behind it. Returns its length.
   size_t extension_header(uint8_t& next) {
     const uint8_t type = next;
     next = reader.u8();
@@ -152,7 +152,7 @@ struct Decoder {
       const uint16_t fragment = reader.u16();
       d.ip_id = reader.u32();
       d.fragment_offset = fragment & 0xfff8;
-      d.is_fragment = (fragment & 0xfff9) != 0;  // neither: an atomic fragment (RFC 6946)
+      d.is_fragment = (fragment & 0xfff9) != 0;  // false for an atomic fragment (RFC 6946)
       return 8;
     }
     const size_t length = type == kAuthentication ? (length_field + 2u) * 4u : (length_field + 1u) * 8u;
@@ -160,11 +160,11 @@ struct Decoder {
     return length;
   }
 
-  // `length`: bytes after the IP header, as that header says.
+  // Decodes the transport header. `length` counts the bytes after the IP header, as that header says.
   DecodeStatus transport(uint32_t length) {
     d.transport_offset = static_cast<uint16_t>(reader.position());
     set_payload(length);
-    if (d.fragment_offset != 0) return DecodeStatus::kOk;  // no transport header in here
+    if (d.fragment_offset != 0) return DecodeStatus::kOk;  // a later fragment has no transport header
     switch (d.protocol) {
       case kProtocolTcp:
         return tcp(length);
@@ -203,7 +203,7 @@ struct Decoder {
     d.destination_port = reader.u16();
     const uint32_t udp_length = reader.u16();
     reader.skip(2);
-    // Zero: a jumbogram (RFC 2675) or a sender that left it out. A first fragment carries less than the whole.
+    // Zero means a jumbogram (RFC 2675) or a sender that left it out. A first fragment carries less than the whole.
     if (udp_length != 0 && (udp_length < 8 || (udp_length > length && !d.is_fragment))) {
       return DecodeStatus::kMalformedTransport;
     }

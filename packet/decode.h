@@ -1,6 +1,6 @@
-// Decoding a frame, once, into the offsets and fields that everything after it uses. Nobody parses a header twice.
+// Decoding turns the headers of a packet into offsets and fields, once; no later stage parses a header again.
 //
-// Pure functions over untrusted bytes: bounds-checked, no allocation, any thread.
+// The functions are pure, check every bound of the untrusted bytes, and allocate nothing. Any thread may call them.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ inline constexpr uint8_t kTcpFin = 0x01, kTcpSyn = 0x02, kTcpRst = 0x04, kTcpPsh
 
 enum class DecodeStatus : uint8_t {
   kOk,                  // decoded down to the transport header, or to IP where the protocol has no ports
-  kNotIp,               // a whole frame of something else (ARP, LLDP, an unknown link type)
+  kNotIp,               // something else, complete (ARP, LLDP, an unknown link type)
   kTruncatedLink,       // the capture ends inside the link header or a VLAN tag
   kTruncatedNetwork,    // ... inside the IP header
   kMalformedNetwork,    // an IP header that contradicts itself (version, header length, total length)
@@ -34,7 +34,7 @@ const char* to_string(DecodeStatus status);
 struct DecodedPacket {
   DecodeStatus status = DecodeStatus::kNotIp;
   uint8_t ip_version = 0;  // 4, 6, or 0: no IP header
-  uint8_t protocol = 0;    // of the transport header (after IPv6 extension headers)
+  uint8_t protocol = 0;    // IANA's number of the transport protocol, after any IPv6 extension headers
   uint8_t ttl = 0;
   uint8_t vlan_count = 0;
   uint8_t tcp_flags = 0;
@@ -63,13 +63,13 @@ struct DecodedPacket {
   }
 };
 
-// Fills `decoded` from `packet`. Ethernet, VLAN and QinQ, Linux cooked (1 and 2), raw IP, BSD loopback; IPv4, IPv6 with
-// extension headers; TCP, UDP, ICMP, ICMPv6. flow_hash is set whenever there is an IP header: over addresses, ports and
-// protocol, or over addresses alone for a fragment (all fragments of a datagram must meet).
+// Fills `decoded` from `packet`: Ethernet, VLAN and QinQ, Linux cooked (1 and 2), raw IP, BSD loopback; IPv4, IPv6 with
+// extension headers; TCP, UDP, ICMP, ICMPv6. Sets flow_hash whenever there is an IP header: over addresses, ports and
+// protocol, or over addresses alone for a fragment, because all fragments of a datagram must reach the same worker.
 void decode(const Packet& packet, DecodedPacket& decoded);
 
-// Whether the IPv4 header checksum and the TCP, UDP or ICMP checksum are right (RFC 1071). True for fragments, for
-// packets that were not captured whole, and for what has no checksum.
+// Returns whether the IPv4 header checksum and the TCP, UDP or ICMP checksum are right (RFC 1071). Returns true for
+// fragments, for packets that were not captured whole, and for protocols without a checksum.
 bool checksums_ok(const Packet& packet, const DecodedPacket& decoded);
 
 }  // namespace gatetape

@@ -22,7 +22,7 @@ uint64_t mix(uint64_t x) {
   return x;
 }
 
-// ICMP type as "port", and the type that answers it (community ID specification, "ICMP").
+// An ICMP type, which stands for a port, and the type that answers it (community ID specification, "ICMP").
 struct IcmpPair {
   uint8_t type, answer;
 };
@@ -31,7 +31,7 @@ constexpr IcmpPair kIcmpPairs[] = {{8, 0},   {0, 8},   {13, 14}, {14, 13}, {15, 
 constexpr IcmpPair kIcmpv6Pairs[] = {{128, 129}, {129, 128}, {133, 134}, {134, 133}, {135, 136}, {136, 135},
                                      {130, 131}, {131, 130}, {144, 145}, {145, 144}, {139, 140}, {140, 139}};
 
-// Ports of the two sides for the ID; one-way ICMP keeps (type, code) and is not put in order.
+// Returns the two ports for the ID. One-way ICMP keeps type and code, which are then not put in order.
 bool icmp_ports(Endpoints& e) {
   const auto look_up = [&](const auto& pairs) {
     for (const IcmpPair& pair : pairs) {
@@ -48,8 +48,9 @@ bool icmp_ports(Endpoints& e) {
 }  // namespace
 
 FlowKey FlowKey::from(const DecodedPacket& d, bool& reversed) {
-  // ICMP "ports" are type and code: an echo and its reply belong together, so both are left out of the key. Fragments
-  // of one datagram belong together too, and only the first has ports.
+  // The ports of ICMP are type and code. The key leaves them out, because an echo and its reply belong
+  // together. It leaves out the ports of fragments, because all fragments of a datagram belong together and
+  // only the first has ports.
   const bool has_ports =
       d.has_transport && !d.is_fragment && d.protocol != kProtocolIcmp && d.protocol != kProtocolIcmpv6;
   const uint16_t source_port = has_ports ? d.source_port : 0;

@@ -1,4 +1,4 @@
-// What identifies a conversation, the same in both directions.
+// The key of a conversation. Both directions have the same key.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ inline int index(Direction d) {
   return static_cast<int>(d);
 }
 
-// 5-tuple and VLAN ids, with the lower (address, port) first. Compares as bytes: no padding.
+// The 5-tuple and VLAN ids, with the lower (address, port) first. Keys have no padding and compare as bytes.
 struct FlowKey {
   IpAddress low_address;
   IpAddress high_address;
@@ -26,14 +26,14 @@ struct FlowKey {
   uint16_t vlan_id[2] = {0, 0};
   uint32_t protocol = 0;
 
-  // Precondition: decoded.ip_version != 0. `reversed` says that the packet's source is the key's high side.
+  // Precondition: decoded.ip_version != 0. Sets `reversed` when the packet's source is the key's high side.
   static FlowKey from(const DecodedPacket& decoded, bool& reversed);
   uint64_t hash() const;
   friend bool operator==(const FlowKey& a, const FlowKey& b) { return std::memcmp(&a, &b, sizeof(FlowKey)) == 0; }
 };
 static_assert(sizeof(FlowKey) == 44);
 
-// One direction's addresses and ports, as logs print them.
+// The addresses and ports of one direction, as logs print them.
 struct Endpoints {
   IpAddress source;
   IpAddress destination;
@@ -44,7 +44,7 @@ struct Endpoints {
   Endpoints reversed() const { return {destination, source, destination_port, source_port, protocol}; }
 };
 
-// Community ID v1 (https://github.com/corelight/community-id-spec), e.g. "1:LQU9qZlK+B5F3KDmev6m5PMibrg=".
+// Returns the Community ID v1 (https://github.com/corelight/community-id-spec): "1:LQU9qZlK+B5F3KDmev6m5PMibrg=".
 std::string community_id(const Endpoints& endpoints, uint16_t seed = 0);
 
 }  // namespace gatetape

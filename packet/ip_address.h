@@ -1,4 +1,4 @@
-// IP addresses and prefixes, IPv4 and IPv6 in one 16-byte form.
+// IP addresses and networks. IPv4 and IPv6 share one form of 16 bytes.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace gatetape {
 
-// 16 bytes in network order; IPv4 as IPv4-mapped IPv6 (::ffff:a.b.c.d, RFC 4291 section 2.5.5.2). Trivially copyable.
+// An address in network byte order, trivially copyable. IPv4 is mapped into IPv6: ::ffff:a.b.c.d (RFC 4291, 2.5.5.2).
 struct IpAddress {
   std::array<uint8_t, 16> bytes{};
 
@@ -27,7 +27,7 @@ struct IpAddress {
     std::memcpy(a.bytes.data(), sixteen_bytes, 16);
     return a;
   }
-  // "10.0.0.1" or "2001:db8::1".
+  // Parses "10.0.0.1" or "2001:db8::1".
   static Result<IpAddress> parse(std::string_view text);
 
   bool is_v4() const {
@@ -42,12 +42,12 @@ struct IpAddress {
   friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
 };
 
-// A network: address and prefix length in the 128-bit form (an IPv4 /24 has length 120).
+// A network. The prefix length counts in the 128-bit form: an IPv4 /24 has length 120.
 struct IpPrefix {
   IpAddress address;  // host bits are zero
   uint8_t length = 128;
 
-  // "10.0.0.0/8", "2001:db8::/32", or a single address. Host bits set are cleared.
+  // Parses "10.0.0.0/8", "2001:db8::/32" or a single address. Clears host bits that are set.
   static Result<IpPrefix> parse(std::string_view text);
   bool contains(const IpAddress& a) const;
   std::string to_string() const;

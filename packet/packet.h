@@ -1,5 +1,5 @@
-// A captured packet: the frame as it was on the wire and when it arrived. A view: who holds the bytes is said where a
-// packet is handed over (capture/sources/source.h: they live until the burst is released).
+// A captured packet: its bytes as they were on the wire, and when it arrived. Packet is a view; the bytes live as long
+// as the function that hands it over says: in a burst, until the burst is released (capture/sources/source.h).
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace gatetape {
 
-// LINKTYPE_ values as in pcap files (https://www.tcpdump.org/linktypes.html). Any other value is carried and stored as
-// it is; it is just not decoded.
+// LINKTYPE_ values as in pcap files (https://www.tcpdump.org/linktypes.html). These are decoded; packets of any other
+// link type are carried and stored as they are.
 enum class LinkType : uint16_t {
   kNull = 0,
   kEthernet = 1,
@@ -23,7 +23,7 @@ enum class LinkType : uint16_t {
 struct Packet {
   const uint8_t* data = nullptr;
   uint32_t captured_length = 0;  // bytes at data
-  uint32_t wire_length = 0;      // bytes the frame had on the wire; >= captured_length
+  uint32_t wire_length = 0;      // bytes on the wire; >= captured_length
   int64_t timestamp_ns = 0;      // since the Unix epoch, UTC; may step back from one packet to the next
   uint64_t ordinal = 0;  // place in order of arrival, from 0, unique within an ordinal domain (one source queue)
   LinkType link_type = LinkType::kEthernet;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds Gatetape (or the named ninja targets) in build/, installing the Debian packages that this needs first.
+# Builds Gatetape, or the named ninja targets, in build/. First installs the Debian packages that it needs.
 # usage: build.sh [TARGET...]      environment: BUILD_DIR=build, MESON_OPTIONS for a build directory not yet set up
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks what needs no build: formatting, shell and Python syntax, and that dependencies point one way.
+# Checks that need no build: formatting, shell and Python syntax, dependencies between folders, the English of comments.
 # usage: check.sh [--fix]     --fix formats the C++ files
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,8 +23,10 @@ for script in "${python[@]}"; do
     failed+=("syntax of $script")
 done
 
-# Who may include whom, and how many sources a folder may hold: scripts/rooms.txt.
+# scripts/rooms.txt says who may include whom.
 scripts/check_rooms.py || failed+=("rooms (scripts/rooms.txt)")
+
+scripts/check_english.py || failed+=("English (scripts/check_english.py)")
 
 if ((${#failed[@]})); then
   printf 'check failed: %s\n' "${failed[@]}"

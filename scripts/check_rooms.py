@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Checks that dependencies point one way, and that no folder is a heap.
 
-usage: check_rooms.py [--table]
+usage: check_rooms.py [--table | --design]
 
 The one table is scripts/rooms.txt. Without options: prints each offence as FILE:LINE and ends with 1 if there is one.
---table prints what is there: folder, sources, lines, and how many includes go to which other room.
+DESIGN.md must show the table as --design prints it.
+--table prints each folder with its sources, lines, and the number of its includes by other room.
 """
 import collections
 import pathlib
@@ -64,6 +65,25 @@ def check(rooms):
     return offences
 
 
+def design_table(rooms):
+    """The rows that DESIGN.md shows."""
+    order = list(rooms)
+    for room, (allowed, forbidden) in rooms.items():
+        above = order[:order.index(room)]
+        missing = [f"`{name}`" for name in above if name not in allowed]
+        names = ", ".join(f"`{name}`" for name in above if name in allowed) or "–"
+        if not missing and len(above) > 3:
+            names = "all above"
+        never = ", ".join(f"`{prefix}`" for prefix in forbidden) or "–"
+        yield f"| `{room}` | {names} | {never} |"
+
+
+def check_design(rooms):
+    text = (ROOT / "DESIGN.md").read_text()
+    if "\n".join(design_table(rooms)) not in text:
+        yield "DESIGN.md: its table of rooms is not scripts/rooms.txt (check_rooms.py --design prints it)"
+
+
 def print_table(rooms):
     print("| room | sources | lines | includes of other rooms |")
     print("| --- | --- | --- | --- |")
@@ -78,13 +98,16 @@ def print_table(rooms):
 
 
 def main():
-    if sys.argv[1:] not in ([], ["--table"]):
+    if sys.argv[1:] not in ([], ["--table"], ["--design"]):
         sys.exit(__doc__)
     rooms = read_rooms()
-    if sys.argv[1:]:
+    if sys.argv[1:] == ["--table"]:
         print_table(rooms)
         return
-    offences = check(rooms)
+    if sys.argv[1:] == ["--design"]:
+        print("\n".join(design_table(rooms)))
+        return
+    offences = [*check(rooms), *check_design(rooms)]
     print("\n".join(offences), end="\n" if offences else "")
     sys.exit(1 if offences else 0)
 

@@ -3,7 +3,7 @@
 #
 #   scripts/run.sh
 #       The demo: makes a small ingress on this machine (nginx and clients in network namespaces, with a mirror port),
-#       records it through DPDK, and shows what was caught: the account, alerts, the HTTP log, one connection as pcapng.
+#       records it through DPDK, and shows the account, alerts, the HTTP log and one connection as pcapng.
 #       Needs root for the namespaces, and asks sudo for it. Environment: DEMO_SECONDS=8 of load.
 #
 #   scripts/run.sh --source if:eth1 --ingress 203.0.113.10 --store /var/lib/gatetape
@@ -12,7 +12,7 @@ set -euo pipefail
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then sed -n '2,10s/^#\( \|$\)//p' "$0"; exit 0; fi
 here=$(cd "$(dirname "$0")/.." && pwd)
 
-# gatetape itself is built as whoever calls; only what needs root gets it.
+# gatetape is built as the calling user; only commands that need root get it.
 as_root=()
 if ((EUID != 0)); then as_root=(sudo); fi
 

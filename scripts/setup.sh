@@ -2,14 +2,14 @@
 # Installs the Debian 12 packages that building, testing and showing Gatetape needs. Asks for root (sudo) only when
 # something is missing; a second run changes nothing.
 # usage: setup.sh [--build-only | --all]
-#   --build-only   what compiling needs, no more
-#   --all          also what only developers want: ccache, clang and libFuzzer, perf
+#   --build-only   only the packages for compiling
+#   --all          also packages for developers: ccache, clang and libFuzzer, perf
 set -euo pipefail
 
 build_packages=(build-essential meson ninja-build pkgconf
   libdpdk-dev libpcap-dev libhyperscan-dev libzstd-dev libboost-program-options-dev catch2 libpcre2-dev zlib1g-dev
   libssl-dev libfmt-dev libsimdjson-dev libexpected-dev libxxhash-dev)
-# The ingress that the demo and the live tests make and watch, and the tools their results are compared with.
+# The demo and the live tests make and watch an ingress with these, and compare results with these tools.
 demo_packages=(nginx-light wrk curl tcpdump tshark ethtool iproute2 openssl zstd jq python3)
 check_packages=(git clang-format shellcheck)
 developer_packages=(ccache clang libclang-rt-14-dev linux-perf)

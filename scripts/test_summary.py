@@ -10,7 +10,7 @@ PASSED = {"OK", "EXPECTEDFAIL"}
 
 
 def read_log(path):
-    """One JSON object a line; a missing log counts as no tests, which fails below."""
+    """Reads a log, one JSON object per line. A missing log counts as no tests, which fails below."""
     try:
         with open(path, encoding="utf-8", errors="replace") as log:
             return [json.loads(line) for line in log if line.strip()]

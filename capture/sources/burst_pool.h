@@ -1,7 +1,7 @@
-// A fixed set of bursts, all made at the start: what a source may have handed out at once is bounded.
+// BurstPool is a fixed set of bursts, all made at the start. It bounds the memory that a source hands out at once.
 //
-// take() from the polling thread of the pool's queue; give_back() from any thread. Lowest free first, so that a
-// consumer that keeps up works in the same few, cache-warm bursts.
+// The polling thread of the pool's queue calls take(); any thread calls give_back(). The pool hands out the lowest free
+// burst, so that a consumer that keeps up works in a few bursts that stay in the cache.
 #pragma once
 
 #include <atomic>
@@ -22,7 +22,7 @@ class BurstPool {
     for (unsigned i = 0; i < size; i++) bursts_.push_back(std::make_unique<BurstType>());
   }
 
-  // Empty, or null when all are out.
+  // Returns an empty burst, or null when all are out.
   BurstType* take() {
     for (auto& burst : bursts_) {
       if (burst->taken.load(std::memory_order_acquire)) continue;

@@ -82,7 +82,7 @@ bool ByteInput::ready(int wait_ms) {
   return ::poll(&waiting, 1, wait_ms) > 0;
 }
 
-// Up to `size` more bytes behind those in the buffer.
+// Reads up to `size` more bytes into the buffer, behind those that are there.
 ssize_t ByteInput::fill(size_t size) {
   if (buffer_.size() < end_ + size) buffer_.resize(end_ + size);
   const ssize_t got = read_some(fd_, buffer_.data() + end_, size);

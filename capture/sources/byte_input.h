@@ -1,4 +1,4 @@
-// Bytes of a file or a pipe, read in large pieces. One thread.
+// ByteInput reads a file or a pipe in large pieces. It belongs to one thread.
 #pragma once
 
 #include <sys/types.h>
@@ -15,21 +15,21 @@ namespace gatetape {
 
 class ByteInput {
  public:
-  // "-" is standard input. Errors name the path.
+  // Opens a file, or standard input for "-". Errors name the path.
   static Result<ByteInput> open(const std::string& path);
   ByteInput(ByteInput&& other) noexcept;
   ByteInput& operator=(ByteInput&&) = delete;
   ~ByteInput();
 
-  // The first bytes, up to `size`, fewer at the end of the input. They stay to be read.
+  // Returns the next bytes without taking them: `size`, or fewer at the end of the input.
   Result<std::span<const uint8_t>> peek(size_t size);
 
-  // Up to `size` bytes to `out`: what is buffered, else one read of the file. 0: the end, -1: an error, see errno.
+  // Reads up to `size` bytes, buffered ones if there are any. Returns their number, 0 at the end, -1 with errno.
   ssize_t read(uint8_t* out, size_t size);
-  // The same in pieces of any size, through the buffer.
+  // Does the same through the buffer; for small pieces.
   ssize_t read_buffered(uint8_t* out, size_t size);
 
-  // Whether a read would give something, or the end, at once. Waits up to `wait_ms` for it. Always so for a file.
+  // Returns whether a read would return at once, after waiting up to `wait_ms` for that. A file is always ready.
   bool ready(int wait_ms);
   bool buffered() const { return begin_ < end_; }
   const std::string& name() const { return name_; }  // for messages

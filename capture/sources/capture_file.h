@@ -1,7 +1,7 @@
-// One pcap or pcapng file, read burst by burst. What reads it hides behind CaptureFile, asked once per burst:
-//   classic_pcap.cc  plain pcap: the file is read straight into the burst and its packets point there. One copy, the
-//                    kernel's; libpcap copies twice more (stdio, its buffer) and took three times as long
-//   libpcap_file.cc  all else that libpcap reads: pcapng, old and modified pcap formats
+// CaptureFile reads one pcap or pcapng file burst by burst. There are two implementations:
+//   classic_pcap.cc  Plain pcap. The file is read straight into the burst and its packets point there, so that only the
+//                    kernel copies. libpcap copies twice more and took three times as long.
+//   libpcap_file.cc  All other formats that libpcap reads: pcapng, and old or modified pcap formats.
 #pragma once
 
 #include <atomic>
@@ -26,7 +26,7 @@ struct FileBurst : Burst {
     Packet& packet = packets[count++];
     packet.data = data;
     packet.captured_length = captured_length;
-    // A file may claim less than it holds; the account and the store rely on the order of the two.
+    // A file may claim fewer bytes than it holds; the account and the store rely on wire_length >= captured_length.
     packet.wire_length = wire_length < captured_length ? captured_length : wire_length;
     packet.timestamp_ns = timestamp_ns;
   }
@@ -37,8 +37,8 @@ enum class ReadStatus : uint8_t { kPackets, kNothingYet, kEnd };
 class CaptureFile {
  public:
   virtual ~CaptureFile() = default;
-  // Fills an empty burst: data, lengths and time of each packet. kNothingYet only from a pipe, after some waiting.
-  // Damage is an error that names the file and the packet, once everything before it has been handed out.
+  // Fills an empty burst with packets. Returns kNothingYet only for a pipe, after kPipeWaitMs. Fails when the file is
+  // damaged, once everything before the damage has been handed out; the error names the file and the packet.
   virtual Result<ReadStatus> read(FileBurst& burst) = 0;
   const InterfaceInfo& interface() const { return interface_; }
 
@@ -46,16 +46,16 @@ class CaptureFile {
   InterfaceInfo interface_;
 };
 
-// How long read() waits for a pipe: long enough to cost nothing, short enough for stop() to be felt at once.
+// The time that read() waits for a pipe: long enough to cost nothing, short enough for stop() to act at once.
 inline constexpr int kPipeWaitMs = 50;
 
-// Larger packets are damage, except on a few link types, which libpcap knows (its MAXIMUM_SNAPLEN).
+// A larger packet means damage, except on a few link types that libpcap knows (its MAXIMUM_SNAPLEN).
 inline constexpr uint32_t kPacketBytesMax = 262144;
 
-// "-": standard input. Reads the file's header.
+// Opens a file, or standard input for "-", and reads its header.
 Result<std::unique_ptr<CaptureFile>> open_capture_file(const std::string& path);
 
-// Null when `input` is not a plain pcap file; `input` is then as it was.
+// Returns null when `input` is not a plain pcap file, and then leaves `input` as it was.
 Result<std::unique_ptr<CaptureFile>> open_classic_pcap(ByteInput& input);
 Result<std::unique_ptr<CaptureFile>> open_with_libpcap(ByteInput input);
 

@@ -1,5 +1,5 @@
-// The pcap format: https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcap/ (a file header of 24 bytes, then for each
-// packet a header of 16 and its bytes, in the byte order of the machine that wrote it).
+// Reads the pcap format: https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcap/ (a file header of 24 bytes, then for
+// each packet a header of 16 and its bytes, in the byte order of the machine that wrote it).
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -28,7 +28,7 @@ uint16_t load_u16(const uint8_t* bytes, bool swapped) {
 }
 
 struct FileHeader {
-  bool plain = false;  // of the one version in use, with packets of ordinary size
+  bool plain = false;  // version 2.4, and a link type whose packets are of ordinary size
   bool swapped = false;
   bool nanoseconds = false;
   uint32_t snap_length = 0;
@@ -46,7 +46,7 @@ FileHeader parse_file_header(std::span<const uint8_t> bytes) {
     header.snap_length = load_u32(bytes.data() + 16, swapped);
     header.link_type = static_cast<uint16_t>(load_u32(bytes.data() + 20, swapped));
     const bool version_2_4 = load_u16(bytes.data() + 4, swapped) == 2 && load_u16(bytes.data() + 6, swapped) == 4;
-    constexpr uint16_t kDbus = 231, kUsbPcap = 249, kEbhscr = 279;  // their packets have megabytes
+    constexpr uint16_t kDbus = 231, kUsbPcap = 249, kEbhscr = 279;  // link types with packets of megabytes
     header.plain =
         version_2_4 && header.link_type != kDbus && header.link_type != kUsbPcap && header.link_type != kEbhscr;
   }
@@ -91,14 +91,14 @@ class ClassicPcap final : public CaptureFile {
   }
 
  private:
-  // Appends the whole records of arena[position, end).
+  // Appends the complete records in arena[position, end) to the burst.
   Result<void> take_records(FileBurst& burst, size_t end, size_t& position) {
     const uint8_t* arena = burst.arena.data();
     while (burst.count < kBurstPacketsMax && end - position >= kRecordHeaderBytes) {
       const uint8_t* record = arena + position;
       const uint32_t captured = load_u32(record + 8, swapped_);
       if (captured > kPacketBytesMax) {
-        if (burst.count > 0) break;  // said when its burst would begin with it
+        if (burst.count > 0) break;  // reported when the next burst begins with it
         return fail("pcap:{}: damaged at byte {}: packet {} claims {} bytes", interface_.name, file_offset_ + position,
                     packets_ + 1, captured);
       }
@@ -113,7 +113,7 @@ class ClassicPcap final : public CaptureFile {
     return {};
   }
 
-  // Bytes of the record that the arena begins with, as far as they are known.
+  // Returns the length of the record at the start of the arena, or of its header while that is incomplete.
   size_t record_bytes(const FileBurst& burst, size_t end) const {
     if (end < kRecordHeaderBytes) return kRecordHeaderBytes;
     return kRecordHeaderBytes + load_u32(burst.arena.data() + 8, swapped_);
@@ -126,12 +126,12 @@ class ClassicPcap final : public CaptureFile {
 
   ByteInput input_;
   const bool swapped_;
-  const int64_t fraction_ns_;  // of one unit of the fraction field
+  const int64_t fraction_ns_;  // length of one unit of the fraction field
   std::vector<uint8_t> rest_;  // read, but not in a burst yet: mostly the beginning of a packet
-  // What to read at once: a little more than the last burst took, so that little has to be carried to the next one.
+  // Bytes to read at once: a little more than the last burst took, so that little is carried over to the next one.
   size_t read_bytes_ = FileBurst::kArenaBytes;
   uint64_t packets_ = 0;
-  uint64_t file_offset_ = kFileHeaderBytes;  // of rest_
+  uint64_t file_offset_ = kFileHeaderBytes;  // the place of rest_ in the file
 };
 
 }  // namespace

@@ -23,12 +23,11 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr uint16_t kDescriptors = 2048;
-constexpr size_t kHashKeyBytes = 40;  // where the driver does not say
-// The largest frame asked of a card that can spread it over several buffers; what fits into one buffer of one that
-// cannot.
+constexpr size_t kHashKeyBytes = 40;  // used where the driver does not tell
+// The largest packet asked of a card that can spread it over several buffers, and of one that cannot.
 constexpr uint32_t kMtuScattered = 9600, kMtuSingle = 1900;
-// The kernel hands packets over when a block of them is full or after some milliseconds (8 by default): a queue that
-// stayed empty for this long after stop() has nothing left.
+// A queue that stayed empty for this long after stop() has nothing left. The kernel hands packets over when a block of
+// them is full, or after some milliseconds (8 by default).
 constexpr auto kQuietBeforeEnd = std::chrono::milliseconds(30);
 constexpr auto kDrainMax = std::chrono::seconds(10);
 constexpr auto kWatchInterval = std::chrono::milliseconds(100);
@@ -41,7 +40,7 @@ std::vector<uint8_t> symmetric_key(size_t size) {
   return key;
 }
 
-// A queue and how far its polling thread is with ending it. Only that thread touches the rest.
+// A queue, and how far its polling thread is with ending it. Only that thread touches the other members.
 struct QueueState {
   explicit QueueState(const PortTraits& traits, uint16_t number, unsigned bursts) : queue(traits, number, bursts) {}
   PortQueue queue;
@@ -78,12 +77,12 @@ class DpdkSource final : public Source {
       log_warning("{}: the port does not take a symmetric hash key: one queue, and the flows are spread by software",
                   name_);
       rte_eth_dev_stop(*port_);
-      const auto kept = std::move(queues_);  // until the driver has let go of their buffers
+      const auto kept = std::move(queues_);  // kept until the driver has let go of their buffers
       queues_.clear();
       if (auto done = start(1, options.bursts); !done) return done;
     }
     if (const int error = rte_eth_promiscuous_enable(*port_); error != 0 && error != -ENOTSUP) {
-      log_warning("{}: only frames to its own address are seen: promiscuous mode is refused ({})", name_,
+      log_warning("{}: only packets to its own address are seen: promiscuous mode is refused ({})", name_,
                   rte_strerror(-error));
     }
     watched_ = SteadyClock::now();
@@ -117,7 +116,7 @@ class DpdkSource final : public Source {
   }
 
   PortAccount account() const override {
-    std::lock_guard lock(statistics_mutex_);  // libpcap adds the kernel's counters up without one
+    std::lock_guard lock(statistics_mutex_);  // libpcap adds the kernel's counters up without a lock
     PortAccount account;
     for (const auto& state : queues_) {
       account[PortCounter::kReceived] += state->queue.received();
@@ -126,7 +125,7 @@ class DpdkSource final : public Source {
     rte_eth_stats statistics{};
     if (rte_eth_stats_get(*port_, &statistics) == 0) {
       account[PortCounter::kMissed] = statistics.imissed;
-      // net_pcap takes a packet before it has a buffer for it: without one it is lost.
+      // net_pcap takes a packet before it has a buffer for it; without a buffer the packet is lost.
       if (kernel_packets_) account[PortCounter::kMissed] += statistics.rx_nombuf;
       account[PortCounter::kErrors] = statistics.ierrors;
     }
@@ -150,13 +149,13 @@ class DpdkSource final : public Source {
     return fail("{}: the port {} ({}){}", name_, what, rte_strerror(-error), eal_complaint());
   }
 
-  // As many queues as workers when the port can spread flows symmetrically.
+  // Returns the number of queues: that of workers when the port can spread flows symmetrically, else one.
   uint16_t queues_wanted(const SourceOptions& options) const {
     if ((info_.flow_type_rss_offloads & RTE_ETH_RSS_IP) == 0) return 1;
     return static_cast<uint16_t>(std::clamp<unsigned>(options.workers, 1, info_.max_rx_queues));
   }
 
-  // Whether the port kept the key that it was given.
+  // Returns whether the port kept the hash key that it was given.
   bool hashes_symmetrically() const {
     const std::vector<uint8_t> wanted = symmetric_key(key_bytes());
     std::vector<uint8_t> key(wanted.size());
@@ -175,7 +174,7 @@ class DpdkSource final : public Source {
   }
 
   Result<void> configure(uint16_t count) {
-    // These two open an input per queue at once; a queue that is not read would lose its share silently.
+    // These two drivers open an input for each queue; a queue that is not read would lose its share silently.
     const bool opens_all = kernel_packets_ || std::string_view(info_.driver_name) == "net_af_packet";
     if (opens_all && info_.max_rx_queues > 1) {
       return fail("{}: several queues without flow hashing; give each interface a source of its own", name_);
@@ -232,8 +231,8 @@ class DpdkSource final : public Source {
     state.stop_seen = state.quiet_since = SteadyClock::now();
   }
 
-  // Whether the burst just taken reaches beyond what had arrived when stop() was called. The kernel says when a packet
-  // came; a card's packets do not, but no more of them than its ring holds were waiting.
+  // Returns whether the burst just taken reaches beyond the packets that had arrived when stop() was called. The kernel
+  // dates each packet. A card may not, but no more packets than its ring holds were waiting.
   bool past_stop(QueueState& state) const {
     state.quiet_since = SteadyClock::now();
     if (state.quiet_since - state.stop_seen > kDrainMax) return true;
@@ -241,7 +240,7 @@ class DpdkSource final : public Source {
     return state.queue.received() - state.received_at_stop > 2u * kDescriptors;
   }
 
-  // Now and then, while nothing comes: is the port there, does it have a link?
+  // Checks now and then, while nothing comes, whether the port is there and has a link.
   void watch() {
     const auto now = SteadyClock::now();
     if (failure_ || now - watched_ < kWatchInterval) return;
@@ -270,10 +269,10 @@ class DpdkSource final : public Source {
   bool kernel_packets_ = false;  // net_pcap: packets, times and counters are the kernel's
   std::vector<std::unique_ptr<QueueState>> queues_;
   std::atomic<int64_t> stop_time_ns_{0};  // 0: running
-  // Queue 0's thread:
+  // Used by queue 0's thread:
   SteadyClock::time_point watched_;
   bool up_ = true;
-  std::optional<Error> failure_;  // for good
+  std::optional<Error> failure_;  // stays once it is set
   LinkType link_type_ = LinkType::kEthernet;
   mutable std::mutex statistics_mutex_;
 };
@@ -287,17 +286,16 @@ Result<std::unique_ptr<Source>> open_interface_source(const std::string& name, c
   if (name.find_first_of(",=[]() ") != std::string::npos) {
     return fail("if:{}: DPDK does not take an interface of such a name; rename it", name);
   }
-  if (!NetworkInterface::capture_allowed())
-    return fail("if:{}: capturing wants root, or the capability CAP_NET_RAW", name);
+  if (!NetworkInterface::capture_allowed()) return fail("if:{}: live capture needs root or CAP_NET_RAW", name);
   if (interface->merges_segments()) {
     log_warning(
-        "if:{}: the kernel merges segments on this interface, so that frames longer than those on the wire are "
+        "if:{}: the kernel merges segments on this interface, so that packets longer than those on the wire are "
         "captured; "
         "turn it off with: ethtool -K {} gro off lro off tso off gso off",
         name, name);
   }
   if (auto started = start_eal(options.verbose); !started) return pass_on(started);
-  static unsigned number = 900;  // of the device within DPDK; the user's own begin at 0
+  static unsigned number = 900;  // number of the device within DPDK; devices that the user names begin at 0
   const std::string devargs = fmt::format("net_pcap{},rx_iface={}", number++, name);
   auto source = std::make_unique<DpdkSource>("if:" + name);
   if (auto done = source->open(devargs, options, std::move(*interface)); !done) return pass_on(done);

@@ -1,4 +1,4 @@
-// Packets from a network, through DPDK: "if:NAME" by its net_pcap driver, "dpdk:DEVARGS" by whichever fits the device.
+// Sources that use DPDK: "if:NAME" by its net_pcap driver, "dpdk:DEVARGS" by the device's driver. Control thread only.
 #pragma once
 
 #include <memory>
@@ -10,10 +10,10 @@
 
 namespace gatetape {
 
-// What tcpdump shows on the interface: both directions, fragments, tags, microseconds; one queue.
+// Opens a Linux interface, with one queue. It shows both directions, fragments and tags, as tcpdump does; microseconds.
 Result<std::unique_ptr<Source>> open_interface_source(const std::string& name, const SourceOptions& options);
 
-// As many queues as there are workers where the port spreads flows over them symmetrically by hash, else one.
+// Opens a DPDK device, with a queue per worker if the port spreads flows by a symmetric hash, else with one queue.
 Result<std::unique_ptr<Source>> open_dpdk_source(const std::string& devargs, const SourceOptions& options);
 
 }  // namespace gatetape

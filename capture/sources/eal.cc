@@ -26,13 +26,13 @@
 namespace gatetape {
 namespace {
 
-// Enough for the packet buffers of a port with a few queues and what DPDK takes for itself.
+// Enough for DPDK itself and for the packet buffers of a port with a few queues.
 constexpr uint64_t kHugeBytesWanted = 256ull << 20;
-// Without hugepages DPDK reserves its memory at the start. It is not touched before it is used.
+// Without hugepages DPDK reserves this much at the start; the machine provides it only as it is used.
 constexpr const char* kOrdinaryMegabytes = "1024";
 
-// DPDK's messages, line by line: to stderr when verbose. The first complaint since clear() is kept for our own errors:
-// those after it only say that something failed.
+// Receives DPDK's messages line by line and passes them to stderr when verbose. Keeps the first complaint since clear()
+// for error messages; later ones only say that something failed.
 class EalLog {
  public:
   static EalLog& get() {
@@ -80,12 +80,12 @@ uint64_t read_number(const std::filesystem::path& path) {
 
 struct HugePages {
   uint64_t total_bytes = 0;
-  uint64_t free_bytes = 0;  // of the size with most free
+  uint64_t free_bytes = 0;  // in pages of the size with most free
 };
 
 HugePages hugepages() {
   HugePages found;
-  std::error_code code;  // a kernel without hugepages has no such directory
+  std::error_code code;  // stays unused: a kernel without hugepages has no such directory
   for (const auto& entry : std::filesystem::directory_iterator("/sys/kernel/mm/hugepages", code)) {
     unsigned long kilobytes = 0;
     if (std::sscanf(entry.path().filename().c_str(), "hugepages-%lukB", &kilobytes) != 1) continue;
@@ -120,7 +120,8 @@ std::vector<std::string> eal_arguments(const cpu_set_t& allowed) {
   return arguments;
 }
 
-// rte_eal_init pins its thread, and lets the threads it starts take the process's signals. Neither is wanted.
+// Runs rte_eal_init() and undoes two of its effects: it pins the calling thread, and the threads that it starts take
+// the process's signals.
 class ThreadState {
  public:
   ThreadState() {
@@ -147,12 +148,12 @@ Result<void> initialize(bool verbose) {
   std::vector<char*> pointers;
   for (auto& argument : arguments) pointers.push_back(argument.data());
   const bool started = rte_eal_init(static_cast<int>(pointers.size()), pointers.data()) >= 0;
-  // DPDK makes a directory for files that it then does not write; it goes unless there is something in it.
+  // Removes the directory that DPDK makes for files and leaves empty.
   std::error_code not_empty;
   std::filesystem::remove(rte_eal_get_runtime_dir(), not_empty);
   if (started) return {};
   return fail("DPDK does not start ({}){}{}", rte_strerror(rte_errno), eal_complaint(),
-              geteuid() == 0 ? "" : "; it wants root");
+              geteuid() == 0 ? "" : "; it needs root");
 }
 
 bool driver_installed(const std::string& driver) {
@@ -162,7 +163,7 @@ bool driver_installed(const std::string& driver) {
   return true;
 }
 
-// "net_pcap" of "net_pcap0,rx_iface=eth1"; "" for a PCI address.
+// Returns the driver's name, "net_pcap" for "net_pcap0,rx_iface=eth1", or "" for a PCI address.
 std::string driver_of(const std::string& devargs) {
   if (devargs.rfind("net_", 0) != 0) return "";
   std::string driver = devargs.substr(0, devargs.find(','));
@@ -170,7 +171,8 @@ std::string driver_of(const std::string& devargs) {
   return driver;
 }
 
-// The kernel's driver of a PCI device that keeps it from DPDK; "" when none does. Mellanox's share the device.
+// Returns the kernel's driver that keeps a PCI device from DPDK, or "" when none does. Mellanox's drivers
+// share the device.
 std::string kernel_driver_in_the_way(const std::string& pci_address) {
   std::error_code code;
   const auto link = std::filesystem::read_symlink("/sys/bus/pci/devices/" + pci_address + "/driver", code);
@@ -197,7 +199,7 @@ tl::unexpected<Error> explain_probe_failure(const std::string& source, const std
   const std::string complaint = eal_complaint();
   return fail("{}: DPDK cannot open the device{}{}", source,
               complaint.empty() ? ": " + std::string(rte_strerror(-error)) : complaint,
-              geteuid() == 0 ? "" : "; capturing wants root");
+              geteuid() == 0 ? "" : "; live capture needs root or CAP_NET_RAW");
 }
 
 }  // namespace
@@ -208,13 +210,13 @@ std::string eal_complaint() {
 }
 
 Result<void> start_eal(bool verbose) {
-  static const Result<void> started = initialize(verbose);  // DPDK cannot try twice
+  static const Result<void> started = initialize(verbose);  // DPDK can be started only once
   return started;
 }
 
 Result<uint16_t> attach_port(const std::string& source, const std::string& devargs) {
   const std::string device = devargs.substr(0, devargs.find(','));
-  // Asked first: some of DPDK's drivers would take a card away from under the kernel.
+  // Asked first, because some of DPDK's drivers would take a card away from the kernel.
   if (const std::string driver = kernel_driver_in_the_way(device); !driver.empty()) {
     return fail(
         "{}: the device is in use by the kernel's driver {}; give it to DPDK with: dpdk-devbind.py -b vfio-pci {}",

@@ -17,8 +17,8 @@ ssize_t read_cookie(void* input, char* out, size_t size) {
   return static_cast<ByteInput*>(input)->read_buffered(reinterpret_cast<uint8_t*>(out), size);
 }
 
-// With nanosecond precision libpcap puts nanoseconds into tv_usec. pcapng can tell times that 64 bits of nanoseconds
-// cannot (after the year 2262): they become the last second that can be told.
+// Converts libpcap's time, whose tv_usec holds nanoseconds at nanosecond precision. pcapng can express times after the
+// year 2262, which 64 bits of nanoseconds cannot; they become the last second that can be expressed.
 int64_t timestamp_ns(const timeval& time) {
   constexpr int64_t kSecondsMax = INT64_MAX / 1'000'000'000 - 1;
   return std::clamp<int64_t>(time.tv_sec, -kSecondsMax, kSecondsMax) * 1'000'000'000 + time.tv_usec;
@@ -28,8 +28,7 @@ struct PcapCloser {
   void operator()(pcap_t* pcap) const { pcap_close(pcap); }
 };
 
-// libpcap reads from our own buffer, so that for a pipe it is known whether the next packet would have to be waited
-// for.
+// Lets libpcap read from our buffer, so that we know whether it would have to wait for the next packet of a pipe.
 class LibpcapFile final : public CaptureFile {
  public:
   explicit LibpcapFile(ByteInput input) : input_(std::move(input)) {}
@@ -67,8 +66,8 @@ class LibpcapFile final : public CaptureFile {
   }
 
  private:
-  // The next packet into header_ and data_; false at the end. Damage ends the burst first, and is said with the next
-  // one.
+  // Reads the next packet into header_ and data_. Returns false at the end. Damage first ends the burst, and is
+  // reported with the next one.
   Result<bool> next_packet(const FileBurst& burst) {
     const int status = failed_ ? PCAP_ERROR : pcap_next_ex(pcap_.get(), &header_, &data_);
     if (status == 1) {
@@ -81,7 +80,7 @@ class LibpcapFile final : public CaptureFile {
     return fail("pcap:{}: after packet {}: {}", interface_.name, packets_, pcap_geterr(pcap_.get()));
   }
 
-  // False when the burst has no room left: the packet waits in libpcap's buffer for the next burst.
+  // Copies the packet into the burst. Returns false when there is no room; the packet then waits in libpcap's buffer.
   bool append(FileBurst& burst, size_t& used) {
     const size_t length = header_->caplen;
     if (burst.arena.size() - used < length) {

@@ -1,11 +1,11 @@
-// libpcap's name for a link type, as the number that capture files use.
+// Translates libpcap's link types into the numbers that capture files use.
 #pragma once
 
 #include "packet/packet.h"
 
 namespace gatetape {
 
-// pcap_datalink() gives this system's BPF numbers, which differ from those in files for three old types.
+// Translates a result of pcap_datalink(): this system's number, which differs from that in files for three old types.
 inline LinkType link_type_of_dlt(int dlt) {
   constexpr int kDltAtmRfc1483 = 11, kDltRaw = 12, kDltAtmClip = 19;
   switch (dlt) {

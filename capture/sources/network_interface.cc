@@ -13,7 +13,7 @@
 namespace gatetape {
 namespace {
 
-// Questions to the kernel about one interface, over a socket that exists for nothing else.
+// Asks the kernel about one interface, over a socket that serves only this purpose.
 class Questions {
  public:
   explicit Questions(const std::string& name) : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
@@ -28,7 +28,7 @@ class Questions {
   bool ask(unsigned long question) { return ::ioctl(socket_, question, &request_) == 0; }
   const ifreq& answer() const { return request_; }
 
-  // An offload's state; off where the driver does not know the question.
+  // Returns whether an offload is on. Returns false where the driver does not know it.
   uint32_t ethtool(uint32_t command) {
     ethtool_value value{command, 0};
     request_.ifr_data = reinterpret_cast<char*>(&value);

@@ -1,4 +1,4 @@
-// What Linux knows about one of its network interfaces. Any thread.
+// NetworkInterface asks Linux about one of its network interfaces. Any thread may use it.
 #pragma once
 
 #include <cstdint>
@@ -10,20 +10,20 @@ namespace gatetape {
 
 class NetworkInterface {
  public:
-  // Fails when there is none of that name, and names those that are.
+  // Finds an interface by name. The error lists the interfaces that exist.
   static Result<NetworkInterface> find(const std::string& name);
 
-  // Whether this process may capture from interfaces at all.
+  // Returns whether this process may capture from interfaces.
   static bool capture_allowed();
 
   const std::string& name() const { return name_; }
   uint32_t mtu() const { return mtu_; }
-  // Whether the kernel merges segments on their way in (GRO, LRO) or hands them out unsplit (TSO, GSO): the capture
-  // then holds frames that never were on a wire.
+  // Returns whether the kernel merges segments on their way in (GRO, LRO) or hands them out unsplit (TSO, GSO). A
+  // capture then holds packets that were never on a wire.
   bool merges_segments() const { return merges_segments_; }
 
-  // As it is now, at the price of a few system calls: is this very interface (not another of the same name) still
-  // there, is it up?
+  // Return whether this very interface, not another of the same name, still exists, and whether it is up. Each call
+  // asks the kernel.
   bool present() const;
   bool up() const;
 

@@ -12,7 +12,7 @@
 namespace gatetape {
 namespace {
 
-// The files of a directory in the order of their names, or the one file.
+// Returns the capture files of a directory in the order of their names, or the one file.
 Result<std::vector<std::string>> list_files(const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code code;
@@ -33,7 +33,7 @@ class PcapSource final : public Source {
  public:
   PcapSource(std::vector<std::string> files, unsigned bursts) : files_(std::move(files)), pool_(bursts) {}
 
-  // Looks at the header of every file, so that a wrong one is told now and all link types are known from the start.
+  // Reads the header of every file, so that a wrong one is reported now and all link types are known from the start.
   Result<void> open() {
     for (const std::string& path : files_) {
       auto opened = open_capture_file(path);
@@ -81,7 +81,7 @@ class PcapSource final : public Source {
   bool live() const override { return false; }
 
  private:
-  // One interface per link type: packets of a directory's files belong together unless they are of another kind.
+  // Makes one interface per link type, since the files of a directory usually belong together.
   void enter_interface(const InterfaceInfo& entered) {
     auto same = [&](const InterfaceInfo& known) { return known.link_type == entered.link_type; };
     const auto found = std::find_if(interfaces_.begin(), interfaces_.end(), same);
@@ -101,7 +101,7 @@ class PcapSource final : public Source {
     return {};
   }
 
-  // From this file, or the next ones when it has ended.
+  // Reads from the current file, or from the next ones when it has ended.
   Result<ReadStatus> read(FileBurst& burst) {
     for (;;) {
       auto status = file_->read(burst);
@@ -126,15 +126,15 @@ class PcapSource final : public Source {
   }
 
   const std::vector<std::string> files_;
-  size_t next_file_ = 0;  // the one after file_
+  size_t next_file_ = 0;  // the number of the file after file_
   std::unique_ptr<CaptureFile> file_;
   BurstPool<FileBurst> pool_;
   uint64_t ordinal_ = 0;
-  std::optional<Error> failure_;  // for good
+  std::optional<Error> failure_;  // stays once it is set
   std::atomic<bool> stopped_{false};
   std::atomic<uint64_t> received_{0}, received_bytes_{0};
   std::vector<InterfaceInfo> interfaces_;
-  std::vector<uint16_t> interface_ids_;  // of each file
+  std::vector<uint16_t> interface_ids_;  // by file
 };
 
 }  // namespace

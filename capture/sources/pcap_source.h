@@ -1,4 +1,4 @@
-// Packets from pcap and pcapng files, read by libpcap: one queue, nanoseconds, any link type.
+// A source that reads pcap and pcapng files: one queue, nanoseconds, any link type.
 #pragma once
 
 #include <memory>
@@ -11,9 +11,9 @@
 
 namespace gatetape {
 
-// `path`: a file, a directory, or "-". Reads the headers of all files at once, so that a wrong one fails here.
-// A file that ends within a packet, or is damaged, hands out what is before that place; then poll() fails and names the
-// file and the packet.
+// Opens a file, all capture files in a directory, or standard input for "-". Reads the headers of all files, so that a
+// wrong one fails here. When a file is damaged or ends within a packet, the source hands out everything before that
+// place; then poll() fails and names the file and the packet.
 Result<std::unique_ptr<Source>> open_pcap_source(std::string_view path, const SourceOptions& options);
 
 }  // namespace gatetape

@@ -14,11 +14,11 @@
 namespace gatetape {
 namespace {
 
-// Bytes of a packet that fit into one mbuf: an ordinary frame with its tags.
+// Room for packet bytes in one mbuf: enough for an ordinary packet with VLAN tags.
 constexpr uint16_t kMbufDataBytes = 2048;
-// What one call to the driver may need at once when every packet is as long as they come.
+// The mbufs that one call to the driver may need when every packet is of the greatest length.
 constexpr unsigned kChainMbufs = PortBurst::kCallPackets * (PortBurst::kPacketBytesMax / kMbufDataBytes + 1);
-// A driver's time of day is believed within this distance from ours; beyond it counts from something else.
+// A driver's clock that is further than this from ours does not show the time of day.
 constexpr int64_t kClockDistanceMaxNs = 3600ll * 1'000'000'000;
 
 }  // namespace
@@ -27,7 +27,7 @@ Result<void> PortQueue::reserve(const std::string& source, uint16_t descriptors,
   const unsigned mbufs = bursts * kBurstPacketsMax + kChainMbufs + 2u * descriptors;
   static std::atomic<unsigned> made{0};
   const std::string name = "queue" + std::to_string(made++);
-  // A stack hands out again the buffer that was given back last, which is still in the cache.
+  // A stack first hands out the buffer that was given back last, which is still in the cache.
   mempool_ =
       rte_pktmbuf_pool_create_by_ops(name.c_str(), mbufs, 0, 0, RTE_PKTMBUF_HEADROOM + kMbufDataBytes, socket, "stack");
   if (mempool_ != nullptr) return {};
@@ -109,7 +109,7 @@ int64_t PortQueue::timestamp_ns(const rte_mbuf& mbuf, int64_t clock_ns) const {
   if (traits_.timestamp_unit_ns == 0 || (mbuf.ol_flags & traits_.timestamp_flag) == 0) return clock_ns;
   const rte_mbuf_timestamp_t stamp = *RTE_MBUF_DYNFIELD(&mbuf, traits_.timestamp_offset, const rte_mbuf_timestamp_t*);
   const int64_t time_ns = static_cast<int64_t>(stamp) * traits_.timestamp_unit_ns;
-  // Microseconds come from the kernel, or from a file of any age. A card may count its own ticks instead of time.
+  // Microseconds come from the kernel, or from a file of any age. A card may count its own ticks instead.
   const bool kernel_time = traits_.timestamp_unit_ns == 1000;
   return kernel_time || std::abs(time_ns - clock_ns) < kClockDistanceMaxNs ? time_ns : clock_ns;
 }

@@ -1,9 +1,9 @@
-// One receive queue of a DPDK port: mbufs in, bursts out. A packet's bytes stay in its mbuf, or are copied into the
-// burst when the driver spread them over several. The buffers of a burst are given back by the polling thread when it
-// takes that burst again, so that the mbuf pool is used by one thread only and release() is a flag.
+// PortQueue is one receive queue of a DPDK port. A packet's bytes stay in its mbuf, or are copied into the burst when
+// the driver spread them over several. The polling thread gives a burst's mbufs back when it takes that burst again, so
+// that one thread alone uses the mbuf pool and release() only sets a flag.
 //
-// poll() on one thread at a time; release() and the counters from any. Bounded: `bursts` bursts of kBurstPacketsMax
-// mbufs, and a pool with room for all of them beside what the driver itself holds, so that it never runs dry.
+// One thread at a time calls poll(); any thread calls release() and reads the counters. There are `bursts` bursts of
+// kBurstPacketsMax mbufs. The pool has room for all of them and for those that the driver holds: it never runs dry.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -20,18 +20,18 @@
 
 namespace gatetape {
 
-// What the packets of a port have in common.
+// Properties that all packets of a port share.
 struct PortTraits {
   uint16_t port = 0;
   LinkType link_type = LinkType::kEthernet;
-  // Nanoseconds that one unit of the driver's timestamp stands for; 0: it gives none, or none that is a time of day.
+  // Length of one unit of the driver's timestamp; 0: the driver gives none, or none that is a time of day.
   int64_t timestamp_unit_ns = 0;
-  int timestamp_offset = -1;    // in the mbuf
-  uint64_t timestamp_flag = 0;  // says that a packet has one
+  int timestamp_offset = -1;    // its place in the mbuf
+  uint64_t timestamp_flag = 0;  // set in packets that have a timestamp
 };
 
 struct PortBurst : Burst {
-  // The longest packet that a driver hands out, and room for a whole call to the driver of them.
+  // The longest packet that a driver hands out. The arena has room for all packets of a call to the driver.
   static constexpr uint32_t kPacketBytesMax = 65536;
   static constexpr uint16_t kCallPackets = 32;
   static constexpr size_t kArenaBytes = size_t{2} * kCallPackets * kPacketBytesMax;
@@ -39,7 +39,7 @@ struct PortBurst : Burst {
   std::atomic<bool> taken{false};
   std::array<rte_mbuf*, kBurstPacketsMax> mbufs;
   uint32_t mbuf_count = 0;
-  // Left untouched, and so unused by the machine, until chained packets come.
+  // Uses no memory of the machine until packets come that are spread over several mbufs.
   std::unique_ptr<uint8_t[]> arena = std::make_unique_for_overwrite<uint8_t[]>(kArenaBytes);
   size_t arena_used = 0;
 };
@@ -52,12 +52,12 @@ class PortQueue {
   PortQueue& operator=(const PortQueue&) = delete;
   ~PortQueue();
 
-  // Memory for the port's descriptors and all bursts. The driver takes its buffers from mempool().
+  // Reserves memory for the port's descriptors and all bursts. The driver takes its buffers from mempool().
   Result<void> reserve(const std::string& source, uint16_t descriptors, unsigned bursts, int socket);
   rte_mempool* mempool() const { return mempool_; }
   void set_traits(const PortTraits& traits) { traits_ = traits; }
 
-  // Null: nothing there, or all bursts are out (starved() then says so).
+  // Returns the next burst, or null when there is nothing or, as starved() then says, all bursts are out.
   Burst* poll();
   bool starved() const { return starved_; }
   void release(Burst* burst) { pool_.give_back(static_cast<PortBurst*>(burst)); }

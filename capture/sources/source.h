@@ -1,7 +1,7 @@
-// Where packets come from: a DPDK port, a pcap file, a stored ring. Virtual, but asked once per burst.
+// Source is where packets come from: a DPDK port or a pcap file. Its functions are virtual and called once per burst.
 //
-// Threads: open() and the destructor on the control thread; poll() for one queue on one thread at a time; release()
-// from any thread; account() from any thread. Bytes of a burst's packets live until release(burst).
+// The control thread opens and destroys a source. One thread at a time polls a queue; any thread calls release() and
+// account(). The bytes of a burst's packets live until release(burst).
 #pragma once
 
 #include <array>
@@ -19,13 +19,13 @@ namespace gatetape {
 
 inline constexpr uint32_t kBurstPacketsMax = 256;
 
-// Up to kBurstPacketsMax packets in order of arrival. Owned by the source that filled it; a worker holds it between
-// poll() and release(). `decoded` is filled by whoever looks first: the distributor, else the worker.
+// Up to kBurstPacketsMax packets in order of arrival. The source that filled a burst owns it; a worker holds it between
+// poll() and release(). The distributor fills `decoded`, or the worker where there is no distributor.
 struct Burst {
   uint32_t count = 0;
   std::array<Packet, kBurstPacketsMax> packets;
   std::array<DecodedPacket, kBurstPacketsMax> decoded;
-  // Set by the distributor: how many workers still read this burst, and whose packet each one is.
+  // Set by the distributor: the number of workers that still read this burst, and the worker of each packet.
   std::atomic<uint32_t> readers{0};
   std::array<uint8_t, kBurstPacketsMax> worker;
   virtual ~Burst() = default;
@@ -43,25 +43,25 @@ struct InterfaceInfo {
   std::string name;  // "eth1", a file name
   LinkType link_type = LinkType::kEthernet;
   uint32_t snap_length = 262144;
-  uint32_t mtu = 0;  // of a Linux interface, else 0: unknown. A longer IP packet was merged before the capture
+  uint32_t mtu = 0;  // 0: unknown, or no Linux interface. A longer IP packet was merged before the capture
 };
 
 class Source {
  public:
   virtual ~Source() = default;
   virtual unsigned queue_count() const = 0;
-  // The next burst of a queue. kIdle: nothing now, or no free burst (the consumer is behind). kEnd: no more will come.
-  // Fails for good when the source broke (a damaged file names the packet; a vanished interface its name); what was
-  // received before has been handed out. Never waits on a network port; on standard input until there is something.
+  // Returns the next burst; kIdle when there is nothing now or the consumer holds all bursts; kEnd when no more will
+  // come. Fails for good when the source broke, after handing out all packets received before; the error names the
+  // damaged packet or the interface that vanished. Waits for standard input alone.
   virtual Result<PollResult> poll(unsigned queue) = 0;
   virtual void release(Burst* burst) = 0;
-  // Take no more from the network: poll() hands out what had arrived by now, then says kEnd. A file ends where it is.
-  // Any thread; not from a signal handler.
+  // Ends the source. A network port hands out the packets that had arrived by now and then returns kEnd; a file ends
+  // where it is. Any thread may call it, but no signal handler.
   virtual void stop() = 0;
   virtual PortAccount account() const = 0;
   virtual std::vector<InterfaceInfo> interfaces() const = 0;
-  // True for a network port: packets that cannot be taken now are lost, so a full queue drops and counts. False for a
-  // file: the reader waits.
+  // Returns true for a network port, whose packets are lost if they are not taken in time; a full queue then drops and
+  // counts. Returns false for a file, which waits for its reader.
   virtual bool live() const = 0;
 };
 

@@ -1,4 +1,4 @@
-// From the words of the command line to a source: "pcap:PATH", "if:NAME", "dpdk:DEVARGS".
+// Opens sources by their names on the command line: "pcap:PATH", "if:NAME", "dpdk:DEVARGS".
 #pragma once
 
 #include <memory>
@@ -10,19 +10,19 @@
 namespace gatetape {
 
 struct SourceOptions {
-  unsigned workers = 1;  // receive queues wanted; queue_count() says how many there are: this many, or one
+  unsigned workers = 1;  // receive queues wanted; the source has this many or one, as queue_count() tells
   bool verbose = false;  // let DPDK's own messages through
-  // Bursts that the consumers together may hold at once; poll() says kIdle beyond it.
+  // Bursts that all consumers together may hold at once. Beyond that, poll() returns kIdle.
   unsigned bursts = 64;
 };
 
-//   pcap:PATH     a pcap or pcapng file, a directory (every *.pcap, *.pcapng, *.cap in it, in the order of their
-//   names),
-//                 or "-" for standard input
+// Opens a source:
+//   pcap:PATH     a pcap or pcapng file; a directory, whose *.pcap, *.pcapng and *.cap files are read in the order of
+//                 their names; or "-" for standard input
 //   if:NAME       a Linux interface, both directions, as tcpdump shows it; needs root
 //   dpdk:DEVARGS  a PCI address ("0000:03:00.0") or a DPDK vdev ("net_pcap0,rx_pcap=..."); needs root
-// Fails with a message that names the source: unknown kind, missing file, no such interface, no hugepages to be had,
-// ... Control thread. The first "if:" or "dpdk:" starts DPDK, which stays for the life of the process.
+// Called on the control thread. The first "if:" or "dpdk:" starts DPDK, which then runs for the life of the process.
+// Errors name the source.
 Result<std::unique_ptr<Source>> open_source(std::string_view spec, const SourceOptions& options);
 
 }  // namespace gatetape

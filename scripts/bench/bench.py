@@ -68,7 +68,7 @@ def work_arguments(name, capture, bench, rules):
 
 
 def measure_works(bench, traffic, table, names, mode):
-    """The first table, one column: every work against zstd, in turn; then how large the store of the last run is."""
+    """Measures one column of the first table: every work against zstd, in turn, and the size of the last run's store."""
     capture = traffic.capture(mode)
     read_through(capture)
     rules = traffic.rules() if {"detect", "everything"} & set(names) else None
@@ -104,7 +104,7 @@ def line_works(bench, traffic, table, chosen):
 
 
 def line_tls(bench, traffic, table):
-    """What neither repeats nor compresses, against plain zstd frames, which notice that quickly."""
+    """Measures traffic that neither repeats nor compresses, against plain zstd, which notices that quickly."""
     capture = traffic.capture("tls")
     read_through(capture)
 
@@ -119,7 +119,7 @@ def line_tls(bench, traffic, table):
 
 
 def line_load(bench, traffic, table):
-    """Loaded twice over a tiny capture; what the first run may leave for the second is its cache."""
+    """Loads the rules twice, over a tiny capture: without a cache, and with the cache that the first run left."""
     rules, capture = traffic.rules(), Traffic(traffic.directory, 1, quick=True).capture("repeat")
     cache = bench.scratch / "cache"
     shutil.rmtree(cache, ignore_errors=True)
@@ -133,7 +133,7 @@ def line_load(bench, traffic, table):
 
 
 def line_extract(bench, traffic, table, large):
-    """A capture with one more connection, which asks once a second all through it, then that connection alone, cold."""
+    """Adds a connection with one request per second to a capture and extracts that connection alone, from a cold cache."""
     if large:
         capture = traffic.capture("repeat", seconds=130)
         reader = subprocess.Popen([sys.executable, Path(__file__).with_name("synthetic.py"), "slow", capture, "-"],
@@ -203,7 +203,7 @@ def line_rules(bench, traffic, table):
     some = bench.scratch / "hundred.rules"
     with open(rules, encoding="utf-8", errors="replace") as lines:
         active = [line for line in lines if line.startswith("alert http ")]
-    # Spread over the whole set, so that they are of all kinds.
+    # The rules are spread over the whole set, so that all kinds are among them.
     some.write_text("".join(active[::max(1, len(active) // 100)][:100]))
 
     def with_rules(path):
@@ -214,7 +214,7 @@ def line_rules(bench, traffic, table):
 
 
 def attempt(table, line, traffic, work):
-    """A line that cannot be measured, or failed, stands in the table with its reason; the others go on."""
+    """Measures a line. One that cannot be measured, or fails, stands in the table with its reason; the others go on."""
     print(f"bench: {line} ({traffic})", file=sys.stderr)
     try:
         work()
@@ -226,7 +226,7 @@ def attempt(table, line, traffic, work):
 
 
 def profile(bench, traffic, line):
-    """Where the time of one work goes: perf's top symbols."""
+    """Prints where one work spends its time: perf's top symbols."""
     name, _, mode = line.partition(".")
     if name not in WORKS:
         raise SystemExit(f"bench: --profile {line}: expected one of {', '.join(WORKS)}, with .repeat or .unique")

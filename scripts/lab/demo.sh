@@ -10,7 +10,7 @@ source "$here/lab.sh"
 heading() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [[ -t 1 ]] || heading() { printf '\n== %s\n' "$*"; }
 explain() { printf '%s\n' "$*" | fold -s -w 110; }
-# Shows a command as one would type it, then runs it.
+# Prints a command as a user would type it, then runs it.
 show() { typed "$@"; "$@"; }
 typed() {
   local word line='$'
@@ -19,7 +19,7 @@ typed() {
   done
   printf '%s\n' "$line"
 }
-# The first lines of something longer, read to its end so that its writer is not cut off.
+# Prints the first lines of its input and reads the rest, so that the writer is not cut off.
 first() { awk -v lines="$1" 'NR <= lines; END { if (NR > lines) printf "  ... and %d more\n", NR - lines }'; }
 
 if ! reason=$(lab_possible); then
@@ -32,7 +32,7 @@ finish() {
   trap - EXIT
   lab_destroy
   if ((code != 0)); then
-    echo "The demo ended early (exit code $code). What the sensor said:" >&2
+    echo "The demo ended early (exit code $code). The sensor printed:" >&2
     cat "$results/lab/sensor.err" >&2 || true
     echo "Its files are in $results" >&2
   fi
@@ -59,7 +59,7 @@ cat "$lab_dir/sensor.err"
 heading "3. Traffic: $seconds seconds of load, and ten requests that somebody should know about"
 ip netns exec "$lab_client" "$here/attacks.sh" "$lab_server_address" &
 attacks=$!
-# Somebody also knocks at a neighbour of the ingress: on the mirror, but not to be recorded.
+# These connections to a neighbour of the ingress are on the mirror but must not be recorded.
 ip -n "$lab_server" addr add 10.9.0.200/16 dev gt-server
 for _ in 1 2 3; do
   ip netns exec "$lab_client" curl --silent --max-time 2 --output /dev/null http://10.9.0.200/ || true  # refused
@@ -72,7 +72,7 @@ explain "wrk got $lab_requests answers; nginx logged $(wc -l <"$lab_dir/access.l
 lab_stop "$lab_sensor_pid" INT 60
 
 heading "4. The account: where every packet went"
-explain "Ctrl-C (SIGINT) ended the sensor; this is what it says at the end:"
+explain "Ctrl-C (SIGINT) ended the sensor; it then prints:"
 sed '1,/^gatetape: recording/d' "$lab_dir/sensor.err"
 explain "The same for programs, with every cause (summary.json has more):"
 show jq --compact-output '.account | .ports, {received, stored, filtered, dropped, in_flight, balances}' "$results/summary.json"
@@ -100,5 +100,5 @@ tshark -r "$results/alert.pcapng" 2>/dev/null
 tshark -r "$results/alert.pcapng" -q -z follow,http,ascii,0 2>/dev/null | first 30
 
 heading "Left in $results"
-explain "store/ (the recording; try: gatetape stats --store $store), eve.json, summary.json, alert.pcapng, and lab/ (what nginx," \
-  "wrk and the sensor said). The namespaces are removed."
+explain "store/ (the recording; try: gatetape stats --store $store), eve.json, summary.json, alert.pcapng, and lab/ (the output of" \
+  "nginx, wrk and the sensor). The namespaces are removed."

@@ -3,8 +3,8 @@
 #
 #   client namespace          server namespace                          sensor namespace
 #   gt-client 10.9.0.1  ====  gt-server 10.9.0.100 (nginx)
-#                                   | tc: everything in and out
-#                             gt-span  ===============================  gt-mirror   <- what the sensor reads
+#                                   | tc copies everything in and out
+#                             gt-span  ===============================  gt-mirror   <- the sensor listens
 #
 # gt-span/gt-mirror is a SPAN port: a cable of its own, on which nothing but copies travels. Names of namespaces end in
 # the pid of the script that made them, so that two runs never meet and what a killed run left can be told apart.
@@ -17,7 +17,7 @@ lab_client_address=10.9.0.1 lab_server_address=10.9.0.100
 lab_dir="" lab_started=0 lab_sensor_pid=0 lab_pids=()
 lab_scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-# Succeeds when this machine can hold the lab; else says in one line why not.
+# Succeeds when this machine can hold the lab. Otherwise prints the reason in one line.
 lab_possible() {
   local tool
   if ((EUID != 0)); then echo "needs root (network namespaces)"; return 1; fi
@@ -44,7 +44,7 @@ lab_remove_leftovers() {
   done
 }
 
-# lab_wait_until SECONDS WHAT COMMAND...: until the command succeeds.
+# lab_wait_until SECONDS WHAT COMMAND...: waits until the command succeeds.
 lab_wait_until() {
   local deadline=$((SECONDS + $1)) what=$2
   shift 2
@@ -54,7 +54,7 @@ lab_wait_until() {
   done
 }
 
-# lab_start NAME NAMESPACE COMMAND...: in the background, its output in lab_dir/NAME.log and NAME.err, its pid in lab_started.
+# lab_start NAME NAMESPACE COMMAND...: runs it in the background; output in lab_dir/NAME.log and NAME.err, pid in lab_started.
 lab_start() {
   local name=$1 namespace=$2
   shift 2
@@ -111,7 +111,7 @@ lab_create() {
   ip -n "$lab_client" addr add "$lab_client_address/16" dev gt-client
   ip -n "$lab_server" addr add "$lab_server_address/16" dev gt-server
   lab_link "$lab_server" gt-span "$lab_sensor" gt-mirror
-  # A cable has one order. Packets that two CPUs deliver at once would have another for each who listens.
+  # A cable has one order. Packets that two CPUs delivered at once would have another order for each listener.
   ip netns exec "$lab_sensor" tee /sys/class/net/gt-mirror/queues/rx-0/rps_cpus <<<1 >/dev/null
   ip netns exec "$lab_server" tc qdisc add dev gt-server clsact
   for direction in ingress egress; do
@@ -129,17 +129,17 @@ lab_destroy() {
   return 0
 }
 
-# Packets that left through the sending end of the mirror: what the sensor was offered.
+# Prints how many packets left through the sending end of the mirror and were offered to the sensor.
 lab_mirrored_packets() { ip -n "$lab_server" -s -j link show dev gt-span | jq '.[0].stats64.tx.packets'; }
 
-# Packets that went in and out at the server itself.
+# Prints how many packets went in and out at the server itself.
 lab_server_packets() {
   ip -n "$lab_server" -s -j link show dev gt-server | jq '.[0].stats64 | .tx.packets + .rx.packets'
 }
 
 lab_listening() { ip netns exec "$lab_server" ss -Hltn "sport = :$1" | grep -q .; }
 
-# lab_nginx [MODE=repeat]: a web server behind the mirror, see nginx.sh for the modes. One line in lab_dir/access.log
+# lab_nginx [MODE=repeat]: a web server behind the mirror, see nginx-conf.sh for the modes. One line in lab_dir/access.log
 # per request on the wire.
 lab_nginx() {
   local mode=${1:-repeat} port=80
@@ -161,7 +161,7 @@ lab_load() {
   lab_requests=$(sed -n 's/^ *\([0-9]*\) requests in .*/\1/p' "$lab_dir/wrk.log")
 }
 
-# lab_packet_sockets N: at least so many programs listen on the mirror.
+# lab_packet_sockets N: succeeds when at least N programs listen on the mirror.
 lab_packet_sockets() {
   local index
   index=$(ip -n "$lab_sensor" -j link show dev gt-mirror | jq '.[0].ifindex')

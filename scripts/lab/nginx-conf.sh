@@ -42,7 +42,7 @@ case $mode in
   *) echo "nginx-conf.sh: unknown mode $mode" >&2; exit 2 ;;
 esac
 
-# What the load generator asks for: any file that has a plain name and a moderate size.
+# The load generator asks for any file that has a plain name and a moderate size.
 find /usr/share /usr/include -type f -readable -size -400k -size +0 -regex '[A-Za-z0-9/_.+-]*' 2>/dev/null |
   sed 's#^/usr##' | sort | awk 'NR % 3 == 1 && kept++ < 20000' >"$dir/paths.txt"
 

@@ -83,7 +83,7 @@ class Case:
 
 
 def unsupported(gatetape, rules):
-    """What keeps rules of this file from being loaded; empty when all are."""
+    """Returns the reasons why rules of this file do not load; empty when all load."""
     done = subprocess.run([gatetape, "rules", "check", "--json", str(rules)], capture_output=True, text=True, timeout=60)
     try:
         report = json.loads(done.stdout)

@@ -13,7 +13,7 @@
 using namespace gatetape;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  constexpr size_t kTextBytesMax = 4096;  // of a command line; the parser's time is linear in it
+  constexpr size_t kTextBytesMax = 4096;  // as on a command line; the parser's time is linear in it
   const std::string_view text(reinterpret_cast<const char*>(data), std::min(size, kTextBytesMax));
   Result<Expression> expression = Expression::parse(text);
   if (!expression) {

@@ -1,5 +1,5 @@
-// Drives a fuzz target without libFuzzer: every file of the corpus once, each input ending at an unreadable page, then,
-// when asked, random changes of them for some seconds. A seed makes a run repeatable.
+// Drives a fuzz target without libFuzzer. It feeds every file of the corpus once, each ending at an unreadable page,
+// and then, if asked, random changes of them for some seconds. A seed makes a run repeatable.
 //
 // usage: NAME_fuzz [--seconds N] [--seed S] FILE|DIRECTORY...
 #include <fmt/format.h>
@@ -26,7 +26,7 @@ namespace {
 using Input = std::vector<uint8_t>;
 constexpr size_t kInputBytesMax = 1 << 20;
 
-// Memory whose last byte is followed by a page that no one may touch.
+// Memory whose last byte is followed by a page without access.
 class GuardedMemory {
  public:
   GuardedMemory() : page_bytes_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
@@ -75,7 +75,8 @@ std::vector<std::filesystem::path> list_files(const std::vector<std::filesystem:
   return files;
 }
 
-// A few of: flip a bit, set a byte, set an extreme length, cut, repeat a part, join with another input.
+// Applies some of these changes: flip a bit, set a byte, set an extreme length, cut, repeat a part, join with another
+// input.
 void mutate(Input& input, const std::vector<Input>& corpus, std::mt19937_64& random) {
   const auto below = [&](size_t bound) { return bound == 0 ? 0 : static_cast<size_t>(random() % bound); };
   for (size_t change = below(6) + 1; change > 0; --change) {

@@ -45,7 +45,7 @@ def whole_captures(folder):
 
 
 def check_alteration_shows(store):
-    """Who changes what packets alone do not tell, and mends the checksum, must still be found out by the roots."""
+    """Changes bytes that no packet shows and mends the checksum; the roots must still reveal it."""
     path = sorted(store.glob("*.gtp"))[0]
     whole = path.read_bytes()
     segment = Segment(path)

@@ -1,11 +1,12 @@
-// What a source delivers, for comparison with what others saw: writes every packet to a pcap file with nanoseconds, and
-// the source's account as JSON to standard output. Ends at the end of the source, or on SIGINT or SIGTERM.
+// Writes every packet of a source to a pcap file with nanoseconds, and the source's account as JSON to standard output,
+// for comparison with what others saw. Ends at the end of the source, or on SIGINT or SIGTERM.
 //
-//   dump_source SPEC [-w FILE] [--workers N] [--packets N] [--delay-us N] [--release-elsewhere] [--verbose]
+// usage: dump_source SPEC [-w FILE] [--workers N] [--packets N] [--delay-us N] [--release-elsewhere] [--verbose]
 //
-// --workers: as many queues as the source has for them; all are polled here, one after another.
-// --packets: stops the source after so many. --delay-us: rest after each burst, to be too slow on purpose.
-// --release-elsewhere: bursts are released by another thread.
+// --workers N          asks for N queues; all are polled on one thread, one after another
+// --packets N          stops the source after N packets
+// --delay-us N         rests after each burst, to be too slow on purpose
+// --release-elsewhere  releases bursts on another thread
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -140,7 +141,7 @@ void print(const Source& source, bool ordered) {
       ordered ? "true" : "false", source.queue_count());
 }
 
-// What is polled from a source until its end.
+// Polls a source until its end.
 class Drain {
  public:
   Drain(Source& source, const Options& options, PcapWriter* writer)
@@ -150,7 +151,7 @@ class Drain {
 
   bool ordered() const { return ordered_; }
 
-  // False when the source failed.
+  // Returns false when the source failed.
   bool run() {
     for (;;) {
       if (asked_to_stop.load() || taken_ >= options_.packets) source_.stop();
@@ -217,7 +218,7 @@ int main(int argc, char** argv) {
     log_error("{}: {}", options.output, std::strerror(errno));
     return 1;
   }
-  std::fprintf(stderr, "ready\n");  // what comes from now on is seen
+  std::fprintf(stderr, "ready\n");  // packets that come from now on are seen
   Drain drain(**source, options, writer ? &*writer : nullptr);
   const bool ok = drain.run();
   print(**source, drain.ordered());

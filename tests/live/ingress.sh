@@ -22,6 +22,6 @@ stored=$(jq .account.stored "$work/summary.json")
 stop_witness "$stored"
 "$gatetape" extract --store "$work/store" --format pcap -w "$work/extract.pcap"
 compare packets "$work/witness.pcap" "$work/extract.pcap" --tolerance 0.1
-# The log in the store is the same as the one that went to the file.
+# The log in the store equals the one in the file.
 in_store=$("$gatetape" search --store "$work/store" http --json | wc -l)
 [[ $in_store == "$lab_requests" ]] || { echo "the store has $in_store HTTP records, not $lab_requests"; exit 1; }

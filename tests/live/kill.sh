@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# kill -9 in the middle of a capture: the store opens, everything that was on the wire two seconds before extracts, and
-# the account is there. A new sensor goes on in the same store.
+# Kills the sensor with -9 in the middle of a capture. Afterwards the store opens, everything that was on the wire two
+# seconds before the kill extracts, and the account is there. A new sensor continues in the same store.
 # usage: kill.sh GATETAPE
 # shellcheck source=tests/live/live.sh
 source "$(dirname "$0")/live.sh"

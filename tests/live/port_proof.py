@@ -79,7 +79,7 @@ def refusals():
                 target.write(source.read())
             os.chmod(copy, 0o755)
             done = subprocess.run([copy, "if:lo"], capture_output=True, text=True, timeout=60, check=False, user=65534)
-            check("if:lo is refused without root", done.returncode == 1 and "capturing wants root" in done.stderr)
+            check("if:lo is refused without root", done.returncode == 1 and "live capture needs root" in done.stderr)
 
 
 def main():

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds what the sensor says against what others saw. Prints what differs and exits with 1.
+"""Compares the sensor's output with what others saw. Prints differences and then exits with 1.
 
 usage: compare.py account SUMMARY --offered N [--offered-max N]    nothing missed, dropped or in flight; sums are right
        compare.py http ACCESS_LOG EVE --answers N                  nginx's log, request by request
@@ -14,7 +14,7 @@ import sys
 
 
 def read_pcap(path):
-    """Packets of a classic pcap as (nanoseconds, wire length, bytes)."""
+    """Returns the packets of a classic pcap as (nanoseconds, wire length, bytes)."""
     with open(path, "rb") as file:
         data = file.read()
     factors = {b"\xd4\xc3\xb2\xa1": ("<", 1000), b"\x4d\x3c\xb2\xa1": ("<", 1)}

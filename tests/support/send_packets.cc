@@ -2,8 +2,8 @@
 //
 // usage: send_packets INTERFACE [--packets N] [--size BYTES] [--flows N] [--rate PER_SECOND]
 //
-// Each packet is Ethernet, IPv4 and UDP; its payload begins with its number in eight bytes. The source port tells flows
-// apart.
+// Each packet is Ethernet, IPv4 and UDP; its payload begins with its number in eight bytes. The source port
+// tells flows apart.
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
