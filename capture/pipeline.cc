@@ -73,8 +73,8 @@ void Pipeline::process(const Burst& burst, std::span<const uint8_t> mine) {
 // part of the account. After a pause, both its ends: nothing was counted in it.
 void Pipeline::report_account(int64_t now_ns) {
   next_account_ns_ = now_ns + kNanosecondsPerSecond;
-  if (newest_ns_ == INT64_MIN) return;
   AccountRecord record = account_by_packet_clock();
+  if (newest_ns_ == INT64_MIN) newest_ns_ = now_ns;  // the first packet: from here on there is somebody to vouch
   if (now_ns - newest_ns_ > kNanosecondsPerSecond) records_.append(record);
   record.timestamp_ns = now_ns - 1;
   records_.append(record);
@@ -285,9 +285,6 @@ AccountRecord Pipeline::account_by_packet_clock() const {
   record.worker = options_.worker;
   record.of_file = true;
   record.worker_account = account();
-  // A file waits for its store: what was handed to it is as good as stored, however far its packets' clock runs ahead.
-  record.worker_account[Counter::kStored] += record.worker_account[Counter::kInFlight];
-  record.worker_account[Counter::kInFlight] = 0;
   record.port_account[PortCounter::kOffered] = record.port_account[PortCounter::kReceived] =
       record.worker_account[Counter::kReceived];
   record.port_account[PortCounter::kReceivedBytes] = record.worker_account[Counter::kReceivedBytes];

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
 #include <thread>
 
 #include "capture/distributor.h"
@@ -14,6 +15,8 @@
 #include "common/log.h"
 #include "common/thread_name.h"
 #include "common/time_text.h"
+#include "common/version.h"
+#include "rules/engine/compile.h"
 
 namespace gatetape {
 namespace {
@@ -68,6 +71,8 @@ class Session {
   void write_own_records();
   void note_outlet_losses();
   void end_outlets();
+  void write_beginning(const std::string& sources);
+  void write_end();
   void look_around();
   void show_progress();
   void watch_for_failures();
@@ -98,6 +103,7 @@ class Session {
   std::vector<RecordSink*> sinks_;
   RecordBatch own_records_;
   std::vector<OutletCounts> outlet_counts_;  // what the store knows of
+  int64_t last_account_ns_ = 0;
   bool looked_around_ = false;
   Result<void> outcome_;
 };
@@ -144,6 +150,7 @@ Result<void> Session::open_store() {
   StoreOptions store_options = *options_.store;
   store_options.workers = options_.workers;
   store_options.interfaces = interfaces_;
+  store_options.run_started_ns = start_ns_;
   store_options.shared_ordinals = distributor_ != nullptr || options_.workers == 1;
   Result<std::unique_ptr<Store>> store = Store::open(store_options, live_);
   if (!store) return pass_on(store);
@@ -232,7 +239,7 @@ bool Session::write_records() {
 // Stores the accounts of network ports, as of now. Workers that read files report themselves, by packet time.
 void Session::write_accounts() {
   if (sinks_.empty() || !live_) return;
-  const int64_t now_ns = wall_clock_ns();
+  const int64_t now_ns = last_account_ns_ = wall_clock_ns();
   for (size_t i = 0; i < workers_.size(); ++i) {
     AccountRecord record;
     record.timestamp_ns = now_ns;
@@ -252,8 +259,9 @@ void Session::write_last_accounts() {
   for (const auto& worker : workers_) records.push_back(worker->account_by_packet_clock());
   int64_t newest_ns = INT64_MIN;
   for (const AccountRecord& record : records) newest_ns = std::max(newest_ns, record.timestamp_ns);
+  last_account_ns_ = newest_ns == INT64_MIN ? wall_clock_ns() : newest_ns;
   for (AccountRecord& record : records) {
-    record.timestamp_ns = newest_ns == INT64_MIN ? wall_clock_ns() : newest_ns;
+    record.timestamp_ns = last_account_ns_;
     own_records_.append(record);
   }
   write_own_records();
@@ -262,6 +270,40 @@ void Session::write_last_accounts() {
 void Session::write_own_records() {
   write(own_records_);
   own_records_.clear();
+}
+
+// The marks between which a run vouches for its time.
+void Session::write_beginning(const std::string& sources) {
+  char host[HOST_NAME_MAX + 1] = "";
+  (void)::gethostname(host, sizeof host - 1);
+  const std::string filters = describe(options_.filter);
+  std::string sids, rules;
+  if (options_.rules != nullptr) {
+    sids = encode_sids(options_.rules->sids());
+    rules = options_.rules->identity();
+  }
+  RunRecord run;
+  run.timestamp_ns = run.run_started_ns = start_ns_;
+  run.of_file = !live_;
+  run.build = kVersion;
+  run.host = host;
+  run.user = options_.user;
+  run.sources = sources;
+  run.filters = filters;
+  run.rules = rules;
+  run.sids = sids;
+  own_records_.append(run);
+  write_own_records();
+}
+
+void Session::write_end() {
+  RunRecord run;
+  run.timestamp_ns = last_account_ns_;
+  run.run_started_ns = start_ns_;
+  run.of_file = !live_;
+  run.ended = true;
+  own_records_.append(run);
+  write_own_records();
 }
 
 PortAccount Session::ports() const {
@@ -333,8 +375,7 @@ SessionSummary Session::run() {
   start_threads();
   const std::string sources = joined(options_.sources);
   if (live_) log_info("recording {}", sources);
-  own_records_.append(EventRecord{start_ns_, kEventCaptureStarted, sources});
-  write_own_records();
+  write_beginning(sources);
   write_accounts();
   Clock::time_point last_account = started_;
   for (bool finished = false; !finished;) {
@@ -368,6 +409,7 @@ void Session::finish() {
   for (const auto& worker : workers_) worker->settle();
   write_accounts();
   write_last_accounts();
+  write_end();
   end_outlets();
   if (store_ != nullptr) {
     if (Result<void> closed = store_->close(); !closed) fail_with(closed.error());

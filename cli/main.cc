@@ -8,12 +8,11 @@
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "common/version.h"
 
 namespace {
 
 using namespace gatetape;
-
-constexpr const char* kVersion = GATETAPE_VERSION;
 
 struct Subcommand {
   std::string_view name;

@@ -217,6 +217,13 @@ void write(JsonWriter& json, const EventRecord& record) {
   json.field("message", record.detail).end_object();
 }
 
+void write(JsonWriter& json, const RunRecord& record) {
+  json.field("event_type", "engine").begin_object("engine");
+  json.field("event", record.ended ? kEventCaptureEnded : kEventCaptureStarted).field("message", record.sources);
+  if (!record.ended) json.field("build", record.build).field("host", record.host).field("rules", record.rules);
+  json.end_object();
+}
+
 int64_t timestamp_of(const FlowRecord& record) {
   return record.last_timestamp_ns;
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -106,8 +107,8 @@ struct AccountRecord {
   PortAccount port_account;      // ports: all of them, in worker 0's records only; files: what this worker took of them
 };
 
-// Name of the first event of each run.
-inline constexpr std::string_view kEventCaptureStarted = "capture.started";
+// Names in EVE of a run's beginning and proper end.
+inline constexpr std::string_view kEventCaptureStarted = "capture.started", kEventCaptureEnded = "capture.ended";
 
 // A thing that happened to the sensor itself: a degradation step, a vanished interface, eviction.
 struct EventRecord {
@@ -117,7 +118,26 @@ struct EventRecord {
   std::string_view detail;
 };
 
-using Record = std::variant<HttpRecord, FlowRecord, AlertRecord, AccountRecord, EventRecord>;
+// A run of the sensor begins, or ends properly. A run without a record of its end was killed, or still goes on.
+struct RunRecord {
+  static constexpr uint8_t kType = 6;
+  int64_t timestamp_ns = 0;    // wall time of the beginning; of an end: the time until which the last account counts
+  int64_t run_started_ns = 0;  // wall time; the run's name in all its records and segments
+  bool ended = false;          // all that was taken in is written, or counted as lost
+  bool of_file = false;        // the source is a file, and its packets are the clock
+  // Of a beginning alone.
+  std::string_view build, host, user, sources;
+  std::string_view filters;  // which packets are kept: ingress, hostile networks, expression
+  std::string_view rules;    // identity of the rule set, SHA-256 in hexadecimal; empty: no rules
+  std::string_view sids;     // of the rules that were loaded, as encode_sids() made it
+};
+
+// Numbers of rules in few bytes: rising, each as its distance from the one before, LEB128.
+std::string encode_sids(std::vector<uint32_t> sids);
+// Sorted. Empty, too, when the bytes are not what encode_sids() makes.
+std::vector<uint32_t> sids_of(const RunRecord& record);
+
+using Record = std::variant<HttpRecord, FlowRecord, AlertRecord, AccountRecord, EventRecord, RunRecord>;
 
 // A set of types of records: bit n stands for the type n (kType).
 using RecordTypes = uint32_t;

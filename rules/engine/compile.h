@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "common/result.h"
@@ -61,6 +62,11 @@ class RuleSet {
     return zone_rules_[zones_.zone_of(source)][zones_.zone_of(destination)][index(direction)];
   }
   const std::vector<PrefilterInfo>& prefilters() const { return prefilter_info_; }
+
+  // rule_set_identity.cc. SHA-256 over the files as they were read, in hexadecimal; and the numbers of the rules that
+  // were loaded from them.
+  std::string identity() const;
+  std::vector<uint32_t> sids() const;
 
  private:
   friend class RuleSetBuilder;

@@ -6,6 +6,7 @@
 
 #include "common/check.h"
 #include "storage/evidence/merkle_tree.h"
+#include "storage/format/byte_order.h"
 
 namespace gatetape {
 namespace {

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "common/check.h"
+#include "storage/format/byte_order.h"
 
 namespace gatetape {
 namespace {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "storage/format/lane_filter.h"
+#include "storage/read/record_reader.h"
 
 namespace gatetape {
 namespace {
@@ -38,15 +39,8 @@ bool PacketStream::in_time(int64_t time_min_ns, int64_t time_max_ns) const {
 bool PacketStream::open_next_segment() {
   segment_.reset();
   while (next_segment_ < segments_.size()) {
-    const std::string& path = segments_[next_segment_++];
-    auto opened = SegmentReader::open(files_, path, record_damage(statistics_));
-    if (!opened) {
-      // Evicted meanwhile, or a damaged header, which was counted when the streams were made. Another errno is news.
-      const int code = opened.error().code;
-      if (code != 0 && code != ENOENT) record_damage(statistics_)(path, 0, std::strerror(code));
-      continue;
-    }
-    segment_ = std::move(*opened);
+    segment_ = open_segment(files_, segments_[next_segment_++], statistics_);
+    if (segment_ == nullptr) continue;
     segment_bytes_counted_ = 0;
     next_candidate_ = 0;
     candidates_.clear();
@@ -98,10 +92,15 @@ bool PacketStream::next_frame() {
     const uint32_t frame = candidates_[next_candidate_++];
     const FrameEntry& entry = segment_->frames()[frame];
     if (!in_time(entry.time_min_ns, entry.time_max_ns)) continue;
+    const uint64_t damaged_before = statistics_.frames_damaged;
     const bool ok = read_frame(frame);
     statistics_.bytes_read += segment_->bytes_read() - segment_bytes_counted_;
     segment_bytes_counted_ = segment_->bytes_read();
     if (ok) return true;
+    if (statistics_.frames_damaged == damaged_before) continue;
+    statistics_.packets_damaged += entry.packets;
+    statistics_.damaged_first_ns = std::min(statistics_.damaged_first_ns, entry.time_min_ns);
+    statistics_.damaged_last_ns = std::max(statistics_.damaged_last_ns, entry.time_max_ns);
   }
 }
 

@@ -43,7 +43,11 @@ bool read_batch(SegmentReader& segment, uint32_t frame, Decompressor& decompress
 std::unique_ptr<SegmentReader> open_segment(FileSystem& files, const std::string& path, ReadStatistics& statistics) {
   auto segment = SegmentReader::open(files, path, record_damage(statistics));
   if (segment) return std::move(*segment);
-  if (segment.error().code != ENOENT) record_damage(statistics)(path, 0, segment.error().message.c_str());
+  if (segment.error().code == ENOENT) {
+    ++statistics.segments_vanished;
+  } else {
+    record_damage(statistics)(path, 0, segment.error().message.c_str());
+  }
   return nullptr;
 }
 

@@ -22,6 +22,7 @@ class DirectoryStoreReader : public StoreReader {
                                  const std::function<bool(const StoredPacket&)>& visit) override;
   Result<ReadStatistics> records(const RecordQuery& query, const std::function<bool(const Record&)>& visit) override;
   Result<StoreSummary> summary() override;
+  Result<std::vector<StoredSegment>> segments() override;
 
  private:
   // Runs in order of time, then domain, worker and class.
@@ -131,6 +132,36 @@ Result<StoreSummary> DirectoryStoreReader::summary() {
   }
   sum.interfaces = interfaces_;
   return sum;
+}
+
+Result<std::vector<StoredSegment>> DirectoryStoreReader::segments() {
+  auto files = list_segments(files_, directories_);
+  if (!files) return pass_on(files);
+  std::vector<StoredSegment> all;
+  for (const SegmentPath& file : *files) {
+    ReadStatistics statistics;
+    auto segment = open_segment(files_, file.path, statistics);
+    if (segment == nullptr) continue;
+    const SegmentHeader& header = segment->header();
+    const SegmentSummary sum = segment->summary();
+    StoredSegment facts;
+    facts.path = file.path;
+    facts.kind = file.kind;
+    facts.retention = header.retention;
+    facts.worker = header.worker;
+    facts.sequence = file.sequence;
+    facts.run_uuid = header.run_uuid;
+    facts.run_started_ns = header.run_started_ns;
+    facts.sealed = segment->sealed();
+    facts.damaged = statistics.frames_damaged != 0;
+    facts.packets = sum.packets;
+    facts.account_added = sum.account_added;
+    facts.account_dropped = sum.account_dropped;
+    facts.time_min_ns = sum.time_min_ns;
+    facts.time_max_ns = sum.time_max_ns;
+    all.push_back(std::move(facts));
+  }
+  return all;
 }
 
 }  // namespace

@@ -63,11 +63,13 @@ Result<void> RecordWriter::write(const RecordBatch& batch) {
   return failure_;
 }
 
-// Extracts ask for flows, accounts and events of long times, of which HTTP transactions are by far the most bytes.
+// Extracts ask for flows, accounts and events of long times, of which HTTP transactions are by far the most bytes; and
+// for all runs that there ever were.
 RecordWriter::Group RecordWriter::group_of(uint8_t type) {
   const RecordTypes one = RecordTypes{1} << type;
   if (one == record_types<HttpRecord>()) return kHttp;
-  return one == record_types<AlertRecord>() ? kAlerts : kOthers;
+  if (one == record_types<AlertRecord>()) return kAlerts;
+  return one == record_types<RunRecord>() ? kRuns : kOthers;
 }
 
 void RecordWriter::gather(const RecordBatch& batch) {

@@ -41,7 +41,7 @@ class RecordWriter : public RecordSink {
     RecordTypes types = 0;
     int64_t since_ns = 0;  // monotonic
   };
-  enum Group : size_t { kHttp, kAlerts, kOthers, kGroupCount };
+  enum Group : size_t { kHttp, kAlerts, kRuns, kOthers, kGroupCount };
   static Group group_of(uint8_t type);
 
   void gather(const RecordBatch& batch);

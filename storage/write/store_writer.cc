@@ -97,7 +97,7 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
       clock_(options.clock != nullptr ? *options.clock : system_clock()),
       identities_(options.seed, options.anchor_seed),
       run_uuid_(identities_.run_uuid(existing.last_sequence + 1)),
-      run_started_ns_(clock_.wall_ns()),
+      run_started_ns_(options.run_started_ns != 0 ? options.run_started_ns : clock_.wall_ns()),
       locks_(std::move(locks)),
       ring_(files_, ring_bytes),
       open_(options.workers) {

@@ -34,6 +34,8 @@ struct StoreOptions {
   // ordinal. Else each worker numbers its own and readers merge by time.
   bool shared_ordinals = false;
   std::vector<StoreInterface> interfaces;
+  // The run's name in its segments, wall time, the same as in its records; 0: now.
+  int64_t run_started_ns = 0;
 
   // Both must outlive the store; nullptr: the machine's.
   FileSystem* files = nullptr;

@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "storage/evidence/ledger_reader.h"
+#include "storage/format/byte_order.h"
 
 using namespace gatetape;
 

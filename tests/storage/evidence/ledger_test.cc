@@ -7,6 +7,8 @@
 #include <map>
 
 #include "tests/storage/store_support.h"
+#include "storage/format/byte_order.h"
+#include "storage/format/hash_tree.h"
 
 using namespace gatetape;
 using namespace gatetape::test;
@@ -135,7 +137,7 @@ TEST_CASE("what was appended to a ledger is read back, and its tree is that of i
   auto writer = ledger.open();
   REQUIRE(writer);
   REQUIRE((*writer)->tree());
-  CHECK((*writer)->tree()->root() == tree_root(leaves));
+  CHECK((*writer)->tree()->root() == HashTree().root(leaves));
 }
 
 TEST_CASE("an append cut short anywhere is a torn tail; the next writer goes on from there", "[ledger]") {

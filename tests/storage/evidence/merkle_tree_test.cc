@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
+#include "storage/format/hash_tree.h"
 
 using namespace gatetape;
 
@@ -54,6 +55,6 @@ TEST_CASE("a growing tree has the root of the finished list at each size", "[mer
     leaves.push_back(merkle_leaf({&i, 1}));
     tree.add(leaves.back());
     auto scratch = leaves;
-    REQUIRE(tree.root() == tree_root(scratch));
+    REQUIRE(tree.root() == HashTree().root(scratch));
   }
 }

@@ -2,6 +2,7 @@
 #include "storage/evidence/notary.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "tests/storage/store_support.h"
 #include "tests/support/turned_clock.h"
