@@ -116,7 +116,7 @@ void Pipeline::Inspection::on_http_body(HttpTransaction& transaction, Direction 
   };
   BodyDecoder* decoder = flow_->state.decoders[index(direction)].get();
   if (decoder == nullptr) return inspect(bytes);
-  decoder->decode(bytes, inspect);  // what it says of broken codings is in its counters
+  decoder->decode(bytes, inspect);  // its counters tell of broken codings
 }
 
 void Pipeline::Inspection::on_http_gap(HttpTransaction&, Direction direction, uint64_t) {

@@ -51,7 +51,7 @@ class Pipeline::Inspection {
   const DecodedPacket& decoded_;
   Flow* const flow_;  // null: not IP, or nothing to follow
   FlowFacts facts_;
-  Matcher::FlowStatePointer no_flow_;  // what the matcher remembers of a packet without flow: nothing that lasts
+  Matcher::FlowStatePointer no_flow_;  // the matcher's memory for packets without a flow: nothing that lasts
 };
 
 // Addresses and ports of a flow, from the client to the server.

@@ -10,7 +10,7 @@ namespace gatetape {
 namespace {
 
 constexpr uint32_t kExpirePerTick = 4096;
-// Of either side of an encrypted connection: what comes first (certificates) is the same in many.
+// The first bytes of either side of an encrypted connection (certificates) are the same in many connections.
 constexpr uint64_t kHandshakeBytes = 8192;
 static_assert(kBurstPacketsMax <= 256, "a packet's place in its burst is a byte");
 
@@ -212,7 +212,7 @@ void Pipeline::keep(const Packet& packet, const DecodedPacket& decoded, const Fl
 
 void Pipeline::end_flow(Flow& flow, FlowEnd end) {
   const Endpoints endpoints = endpoints_of(flow.key, flow.client_is_high);
-  // What the end of a flow still delivers happens at the time of its last packet, from the client's side.
+  // Events at the end of a flow are dated by its last packet and come from the client's side.
   Packet last;
   last.timestamp_ns = flow.last_timestamp_ns;
   last.ordinal = flow.last_ordinal;

@@ -28,7 +28,7 @@ namespace gatetape {
 struct PipelineOptions {
   uint16_t worker = 0;
   int64_t start_ns = 0;              // wall time at the start, for flow ids
-  bool validate_checksums = true;    // what carries a wrong checksum is stored and counted, but not reassembled
+  bool validate_checksums = true;    // packets with a wrong checksum are stored and counted, but not reassembled
   bool midstream = true;             // follow connections whose handshake was not seen
   uint32_t flows_max = 1u << 20;     // followed at once; half a KiB each, committed when used
   bool packet_clock = false;         // the source is a file: its packets' times say when a second is over
@@ -62,14 +62,14 @@ class Pipeline {
   using Flow = gatetape::Flow<PipelineFlow>;
   class Inspection;
 
-  // What the flow table needs of a packet, made for some packets before the first of them is looked up.
+  // The flow table's view of a packet, made for some packets before the first of them is looked up.
   struct FlowLookup {
     FlowKey key;
     uint64_t hash = 0;
     bool reversed = false;
     bool possible = false;  // false: not IP, no flow; the rest is then meaningless
   };
-  // What is fetched ahead must still be in the first-level cache when its packet's turn comes: about 700 bytes each.
+  // Fetched memory must still be in the first-level cache when its packet's turn comes: about 700 bytes each.
   static constexpr size_t kLookAhead = 32;
 
   // Transactions that may end within a packet before the matcher has to look at them early.

@@ -1,4 +1,4 @@
-// What a worker knows of a flow beyond its counters.
+// The state that a worker keeps for a flow, beside the flow table's counters.
 #pragma once
 
 #include <cstdint>

@@ -102,7 +102,7 @@ class Session {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<RecordSink*> sinks_;
   RecordBatch own_records_;
-  std::vector<OutletCounts> outlet_counts_;  // what the store knows of
+  std::vector<OutletCounts> outlet_counts_;  // as far as the store knows them
   int64_t last_account_ns_ = 0;
   bool looked_around_ = false;
   Result<void> outcome_;

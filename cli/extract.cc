@@ -126,7 +126,7 @@ int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, 
   for (const std::string& note : *notes) log_warning("{}", note);
 
   catch_interrupts();
-  make_files_private();  // what is extracted is as private as the store
+  make_files_private();  // extracts are as private as the store
   ExtractRequest request;
   request.range = range;
   request.origin = origin_of(o.query.store);

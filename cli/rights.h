@@ -12,7 +12,7 @@ namespace gatetape {
 struct RightsOptions {
   std::string group;                     // --group: may read what is written; empty: nobody but the user
   std::string user;                      // --user: to become once the ports are open; empty: stay
-  std::vector<std::string> directories;  // of the store
+  std::vector<std::string> directories;  // the store's
   std::vector<std::string> files;        // written beside it, until the end of the run
 };
 

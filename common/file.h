@@ -15,7 +15,7 @@
 
 namespace gatetape {
 
-// What tells two files apart whatever they are called.
+// Tells two files apart whatever they are called.
 struct FileIdentity {
   uint64_t device = 0;
   uint64_t number = 0;  // inode

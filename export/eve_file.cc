@@ -77,7 +77,7 @@ void EveFile::adopt(int fd) {
   drop();
   fd_ = fd;
   struct stat status = {};
-  (void)::fstat(fd, &status);  // what fails here fails at the first write, too
+  (void)::fstat(fd, &status);  // an error here comes again with the first write
   kind_ = S_ISREG(status.st_mode) ? Kind::kRegular : S_ISFIFO(status.st_mode) ? Kind::kPipe : Kind::kOther;
   may_end_in_half_line_ = kind_ == Kind::kRegular && status.st_size > 0;
   const int pipe_bytes = kind_ == Kind::kPipe ? ::fcntl(fd, F_GETPIPE_SZ) : 0;

@@ -24,7 +24,7 @@ using Steady = std::chrono::steady_clock;
 // A target that failed is tried again after this.
 constexpr std::chrono::milliseconds kRetryPause{200};
 constexpr std::chrono::milliseconds kReopenPause{1000};
-constexpr size_t kBatchOverheadBytes = 128;  // what a queued batch costs beside its bytes
+constexpr size_t kBatchOverheadBytes = 128;  // cost of a queued batch beside its bytes
 
 OutletLoss cause_of(int error) {
   switch (error) {
@@ -72,7 +72,7 @@ std::string OutletCounts::lost_text() const {
   return fmt::format("{} ({})", lost_total(), causes);
 }
 
-// What the outlet and its thread share. Everything below `mutex` is guarded by it.
+// State that the outlet and its thread share. Everything below `mutex` is guarded by it.
 struct Outlet::Shared {
   enum class Next { kText, kNothing, kOver };
 
@@ -99,7 +99,7 @@ struct Outlet::Shared {
   OutletLoss cause_now();
   void push(const RecordBatch& batch);
   void push_loss_event();
-  // What to say about a trouble; empty where it was said before.
+  // Returns the message about a trouble, or nothing where it was printed before.
   std::string announcement(OutletLoss cause, int error);
 
   const std::unique_ptr<OutletTarget> target;
@@ -127,7 +127,7 @@ struct Outlet::Shared {
   bool tried_last = false;  // ... and the target failed once more since then
   bool abandoned = false;   // nobody waits for the thread any more
   bool finished = false;    // the thread touches the target no more
-  Result<void> failure;     // of a required target
+  Result<void> failure;     // when a required target fails
 };
 
 bool Outlet::Shared::stopped() {

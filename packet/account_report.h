@@ -30,10 +30,10 @@ void append_account(JsonWriter& json, const PortAccount& account);
 void append_balance_text(std::string& out, const PortAccount* port, const WorkerAccount& account, bool claim = true);
 // All other groups with their titles, as far as they counted anything.
 void append_beside_balance_text(std::string& out, const WorkerAccount& account);
-// What was seen, in one line without an end: "3 HTTP transactions, 1 flow, 0 alerts".
+// Returns a summary of what was seen, in one line without an end: "3 HTTP transactions, 1 flow, 0 alerts".
 std::string seen_text(const WorkerAccount& account);
 
-// What an extract must own up to, one sentence part each, only what is not zero:
+// Returns the losses that an extract must state, a part of a sentence for each that is not zero:
 // "4 packets dropped (store_queue_full): the disk was slower than the traffic".
 std::vector<std::string> losses(const PortAccount& account);
 std::vector<std::string> losses(const WorkerAccount& account);

@@ -62,7 +62,7 @@ inline constexpr std::array<uint16_t, 0> kRetiredWorkerNumbers{};
   ROW(kRecords,  "records",  "Records",                        kBeside)  \
   ROW(kHeld,     "held",     "Held now",                       kNow)
 
-// What a worker counts.
+// The counters of a worker.
 #define GATETAPE_WORKER_COUNTERS(ROW)                                                                                          \
   /* the balance */                                                                                                            \
   ROW(kReceived,               0,  kTotal,    kPackets,  "received",          "received by workers")                           \
@@ -137,7 +137,7 @@ inline constexpr std::array<uint16_t, 0> kRetiredWorkerNumbers{};
   ROW(kHttpHeld,               90, kHeld,     kTransactions, "http",          "open")                                          \
   ROW(kHttpHeadBytesHeld,      91, kHeld,     kBytes,    "http_head_bytes",   "heads of open HTTP transactions")
 
-// What a port counts. Each has its own balance: offered = missed + received.
+// The counters of a port. Each has its own balance: offered = missed + received.
 #define GATETAPE_PORT_COUNTERS(ROW)                                                             \
   ROW(kOffered,       0, kTotal,   kPackets, "offered",        "offered")                       \
   ROW(kMissed,        1, kLost,    kPackets, "missed",         "missed by the driver")          \

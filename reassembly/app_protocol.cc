@@ -7,7 +7,7 @@
 namespace gatetape {
 namespace {
 
-// What the first bytes of one direction say. kUnknown with `hope`: more bytes may tell.
+// The verdict of one direction's first bytes. kUnknown with `hope`: more bytes may tell.
 struct Verdict {
   AppProtocol protocol = AppProtocol::kUnknown;
   bool hope = false;

@@ -27,7 +27,7 @@
 
 namespace gatetape {
 
-// What a flow's timeout depends on. In this order flows are evicted when the table is full.
+// Classes of flows, which decide on their timeout. In this order flows are evicted when the table is full.
 enum class FlowClass : uint8_t { kTcpClosed, kOther, kUdp, kTcpNew, kTcpEstablished };
 inline constexpr int kFlowClassCount = 5;
 

@@ -1,4 +1,4 @@
-// What arrived of a stream ahead of a hole: copies, in order, within a budget.
+// Copies of the bytes that arrived ahead of a hole in a stream, in order, within a budget.
 //
 // ReorderPool is a worker's memory for it: fixed-size chunks, allocated as needed up to a limit and then recycled.
 // ReorderBuffer is one stream's, taken from the pool at the first hole and given back when it closes. Positions are
@@ -14,8 +14,8 @@ namespace gatetape {
 
 // Which data counts where segments overlap that wait for delivery. What was delivered stays.
 enum class OverlapPolicy : uint8_t {
-  kFirst,  // what arrived first
-  kLast,   // what arrived last
+  kFirst,  // the bytes that arrived first stay
+  kLast,   // the bytes that arrived last replace them
 };
 
 class ReorderPool;
@@ -69,8 +69,8 @@ struct ReturnReorderBuffer {
 using ReorderBufferPointer = std::unique_ptr<ReorderBuffer, ReturnReorderBuffer>;
 
 struct ReorderLimits {
-  uint32_t stream_bytes_max = 1u << 20;   // of chunks, per direction of a connection
-  uint64_t worker_bytes_max = 64u << 20;  // of chunks
+  uint32_t stream_bytes_max = 1u << 20;   // in chunks, per direction of a connection
+  uint64_t worker_bytes_max = 64u << 20;  // in chunks
 };
 
 class ReorderPool {

@@ -192,7 +192,7 @@ void TcpReassembler::hold_syn_data(TcpConnection& connection, Direction directio
   if (stream.waiting->empty()) stream.waiting.reset();
 }
 
-// What an ordinary segment carries: cut to what is new, then delivered or kept.
+// Takes the bytes of an ordinary segment: cuts them to the new ones, then delivers or keeps them.
 void TcpReassembler::take(TcpConnection& connection, Direction direction, const Packet& packet,
                           const DecodedPacket& decoded, Events& events) {
   TcpStream& stream = connection.streams_[index(direction)];

@@ -7,9 +7,9 @@
 //   - the receiver has acknowledged all of it and the sender has gone on behind it: the bytes were exchanged, and this
 //     sensor did not see them (acknowledged_unseen_bytes). It waits `reorder_patience_ns` first, since a mirror may
 //     deliver the two directions in another order than the wire;
-//   - the receiver is never seen (a one-sided mirror), and the hole is `one_sided_patience_ns` old or the budget for
-//   waiting
-//     bytes, the stream's or the worker's, is used up;
+//   - the receiver is never seen (a one-sided mirror) and the hole is `one_sided_patience_ns` old;
+//   - the receiver is never seen and the budget for waiting bytes is used up, the stream's (`stream_bytes_max`) or the
+//     worker's (`worker_bytes_max`);
 //   - the flow ends.
 // Else, with the budget used up, it is the segment behind the hole that is dropped, and missed once it is acknowledged:
 // a sender who leaves a hole open on purpose cannot make the sensor look away from it. Nor does an acknowledgment alone
@@ -45,15 +45,15 @@ enum class TcpState : uint8_t {
 
 // One direction: what one side sends.
 struct TcpStream {
-  uint32_t next_sequence = 0;     // of the first byte not delivered
+  uint32_t next_sequence = 0;     // the first byte not delivered
   uint32_t acknowledged = 0;      // the receiver's highest acknowledgment number
-  uint64_t next_offset = 0;       // of next_sequence: bytes delivered, gaps included
+  uint64_t next_offset = 0;       // offset of next_sequence: bytes delivered, gaps included
   bool started = false;           // next_sequence is known
   bool has_acknowledged = false;  // `acknowledged` is known
   bool sent_syn = false;
   bool has_fin = false;      // fin_offset is known
   bool ended = false;        // on_stream_end was called
-  uint8_t window_scale = 0;  // of the windows this side advertises (RFC 7323), once both SYNs carried it
+  uint8_t window_scale = 0;  // scale of the windows that this side advertises (RFC 7323), once both SYNs carried it
   uint8_t flags_seen = 0;
   uint8_t beyond_window = 0;  // segments in a row that were out of window
   uint16_t window = 0;        // the last this side advertised, unscaled
@@ -118,7 +118,7 @@ struct TcpCounters {
   uint64_t over_limit = 0;      // segments that found the budget used up: dropped, or a gap was made before them
   uint64_t gaps = 0;
   uint64_t gap_bytes = 0;
-  uint64_t acknowledged_unseen_bytes = 0;  // of those, what the receiver had acknowledged
+  uint64_t acknowledged_unseen_bytes = 0;  // those among them that the receiver had acknowledged
   uint64_t midstream = 0;                  // connections begun in the middle
 };
 

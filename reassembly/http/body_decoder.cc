@@ -45,7 +45,7 @@ struct BodyDecoder::Inflate {
 
   z_stream stream{};
   std::vector<uint8_t> output;
-  uint8_t header[2] = {0, 0};  // of a deflate body: its kind is known once there are two bytes
+  uint8_t header[2] = {0, 0};  // a deflate body's: its kind is known once there are two bytes
   uint32_t header_length = 0;
 };
 

@@ -30,7 +30,7 @@ enum class BodyDecodeStatus : uint8_t {
 
 struct BodyDecoderLimits {
   uint32_t output_piece_bytes = 32u << 10;
-  uint64_t output_bytes_max = 16u << 20;  // of one body
+  uint64_t output_bytes_max = 16u << 20;  // for one body
   uint32_t ratio_max = 1032;              // deflate cannot do more; a smaller one stops bombs sooner
   uint32_t ratio_free_bytes = 1u << 20;   // output for which no ratio is asked
 };
@@ -69,7 +69,7 @@ class BodyDecoder {
   void gap();
   BodyDecodeStatus status() const { return status_; }
   const BodyDecoderCounters& counters() const { return counters_; }
-  // What was counted since the last call of this.
+  // Returns the counts since the last call.
   BodyDecoderCounters take_counters() { return std::exchange(counters_, {}); }
 
  private:
@@ -85,7 +85,7 @@ class BodyDecoder {
   ContentCoding coding_ = ContentCoding::kIdentity;
   BodyDecodeStatus status_ = BodyDecodeStatus::kOk;
   std::unique_ptr<Inflate> inflate_;
-  std::span<const uint8_t> input_;  // what is left of the bytes of this call
+  std::span<const uint8_t> input_;  // the rest of the bytes of this call
   bool header_waits_ = false;       // a deflate body's first two bytes are still to be decoded
   bool output_full_ = false;        // zlib may hold more than it could give
   uint64_t body_in_ = 0, body_out_ = 0;

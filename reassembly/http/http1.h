@@ -12,8 +12,8 @@
 // copied, body bytes are views of the input that live during the call.
 //
 // A sink, the same for HTTP/2, has
-//   on_http_head(HttpTransaction&, Direction)            the head of that side is complete (or cut: head.complete is
-//   false);
+//   on_http_head(HttpTransaction&, Direction)            the head of that side is complete (or cut:
+//                                                        head.complete is false);
 //                                                        interim responses (1xx but 101) are not reported
 //   on_http_body(HttpTransaction&, Direction, span)      entity bytes, after the transfer coding was removed
 //   on_http_message_end(HttpTransaction&, Direction)     that side's message is complete, body included
@@ -100,7 +100,7 @@ class Http1Connection {
 };
 
 struct Http1Options {
-  uint32_t head_bytes_max = 64u << 10;  // of one request or response
+  uint32_t head_bytes_max = 64u << 10;  // in one request or response
   uint32_t fields_max = 1024;           // further ones are left out, with kHttpHeadTooLarge
   uint32_t outstanding_max = 1024;      // requests without response, per connection
 };
@@ -151,7 +151,7 @@ class Http1Parser {
   const Http1Counters& counters() const { return counters_; }
 
  private:
-  // What is left of one call: bytes, or a gap, or the stream's end.
+  // The rest of one call's input: bytes, or a gap, or the stream's end.
   struct Input {
     const uint8_t* at;
     const uint8_t* end;

@@ -15,7 +15,7 @@ namespace gatetape {
 // where to go on once more bytes are there.
 size_t find_head_end(const char* bytes, size_t size, uint32_t& scanned);
 
-// What a head says about the message behind it.
+// The facts that a head states about the message behind it.
 struct HeadFraming {
   bool has_length = false;
   bool chunked = false;

@@ -22,7 +22,7 @@ namespace gatetape {
 
 class HttpBuffers {
  public:
-  // What HttpTransaction::buffer() returns. A message's views live until another message is asked for; those of a
+  // Returns what HttpTransaction::buffer() does. A message's views live until another message is asked for; those of a
   // buffer with several instances until the next call.
   std::optional<std::span<const uint8_t>> get(const HttpTransaction& transaction, Buffer buffer, Direction direction,
                                               size_t instance);

@@ -22,7 +22,7 @@ struct PooledTransaction final : HttpTransaction {
 
   HttpPool* pool = nullptr;
   PooledTransaction* next = nullptr;
-  size_t charged_bytes = 0;  // of the pool's limit
+  size_t charged_bytes = 0;  // taken from the pool's limit
 };
 
 class HttpPool {

@@ -26,7 +26,7 @@ int hex_number(const char* at, const char* end, int digits) {
   return number;
 }
 
-// What a %u code point becomes in one byte: full-width forms are what they look like, others beyond Latin-1 are '?'.
+// Maps a %u code point to one byte: full-width forms become what they look like, others beyond Latin-1 are '?'.
 char best_fit(int code_point) {
   if (code_point >= 0xff01 && code_point <= 0xff5e) return static_cast<char>(code_point - 0xff01 + '!');
   return code_point <= 0xff ? static_cast<char>(code_point) : '?';

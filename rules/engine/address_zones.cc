@@ -7,7 +7,7 @@ namespace gatetape {
 namespace {
 
 constexpr size_t kDividingSetsMax = 2;
-constexpr double kDividingShareMin = 0.05;  // of all sets given; a rarer one is not worth databases of its own
+constexpr double kDividingShareMin = 0.05;  // share of all sets; a rarer set is not worth databases of its own
 
 // The next address; false after the last.
 bool next(IpAddress& address) {

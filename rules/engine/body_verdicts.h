@@ -1,4 +1,4 @@
-// What the pre-filter found in bodies seen before, so that a body that a service sends again and again is scanned once.
+// Literals that the pre-filter found in known bodies, so that a body which a service sends again is scanned only once.
 //
 // Keyed by a 128-bit hash under a random seed of this process: a sender cannot choose a body that takes another's
 // verdict. Bounded: kEntries fixed-size entries in sets of kWays, the oldest of a set replaced first; a body with more

@@ -1,4 +1,4 @@
-// What rules look at in one message of a transaction: the buffers that its protocol supplies, and the body, which the
+// The bytes that rules see in one message of a transaction: its protocol's buffers, and the body, which the
 // matcher has kept.
 #pragma once
 

@@ -26,7 +26,7 @@ struct RuleList {
   bool empty() const { return prefilter == nullptr && always.empty(); }
 };
 
-// What can match in one direction of flows between addresses of two zones.
+// The rules that can match in one direction of flows between addresses of two zones.
 struct ZoneRules {
   struct PacketRules {
     const Prefilter* near = nullptr;   // literals that lie near the payload's start; only that is scanned
@@ -72,7 +72,7 @@ class RuleSet {
   friend class RuleSetBuilder;
   ParsedRules parsed_;
   std::vector<CompiledRule> rules_;  // in the order in which they are looked at
-  std::deque<std::string> needles_;  // what CompiledElement::needle points into, where it is not the rule's text
+  std::deque<std::string> needles_;  // CompiledElement::needle points into these where it is not the rule's text
   AddressZones zones_;
   std::array<std::array<std::array<ZoneRules, 2>, AddressZones::kZonesMax>, AddressZones::kZonesMax> zone_rules_;
   std::vector<std::unique_ptr<const Prefilter>> prefilters_;

@@ -14,7 +14,7 @@
 
 namespace gatetape {
 
-// What rules tell apart of packets.
+// The kinds of packets that rules tell apart.
 enum class PacketKind : uint8_t { kTcp, kUdp, kIcmp, kOther };
 inline constexpr size_t kPacketKindCount = 4;
 PacketKind packet_kind(uint8_t protocol);  // an IP protocol number
@@ -53,7 +53,7 @@ struct CompiledRule {
   std::vector<CompiledFlowbits> flowbit_questions;   // isset and isnotset
   std::vector<CompiledFlowbits> flowbit_changes;     // set, unset and toggle, in the order written
   bool any_source = false, any_destination = false;  // addresses and ports both
-  std::array<uint32_t, 2> literal_ends_within{UINT32_MAX, UINT32_MAX};  // of the pre-filter's literal, by Direction
+  std::array<uint32_t, 2> literal_ends_within{UINT32_MAX, UINT32_MAX};  // the literal's end, by Direction
   bool positional = false;          // counts from the start of the payload: in a stream, only its own start will do
   bool may_complete_later = false;  // in a stream: bytes after its literal can still make it match
   bool passes_flow = false;         // a pass rule about more than a packet: its match on a packet passes the whole flow

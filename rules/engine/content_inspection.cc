@@ -196,7 +196,7 @@ ContentInspector::Outcome ContentInspector::content(Walk& walk, size_t position,
     if (found < 0) return failure;
     const Outcome rest = step(walk, position + 1, found + length);
     if (rest == Outcome::kMatch || rest == Outcome::kNowhere) return rest;
-    // What follows depends on where this one ends only if it is relative to it.
+    // The next element depends on where this one ends only if it is relative to it.
     if (!compiled.next_is_relative) return Outcome::kNowhere;
     if (++walk.steps > kInspectionStepsMax) return Outcome::kNowhere;
     from = found + 1;

@@ -72,7 +72,7 @@ bool is_ours_alone(const struct stat& about) {
   return about.st_uid == geteuid() && (about.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-// What is there, up to the size that the file had when it was opened; nothing when it cannot be read or trusted.
+// Reads the file up to the size that it had when it was opened. Returns nothing when it cannot be read or trusted.
 std::vector<uint8_t> read_all(int descriptor) {
   struct stat about;
   if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode) || !is_ours_alone(about)) return {};

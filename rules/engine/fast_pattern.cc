@@ -8,7 +8,7 @@
 namespace gatetape {
 namespace {
 
-// What is in almost every message; such a literal filters nothing.
+// Literals that are in almost every message and therefore filter nothing.
 constexpr std::string_view kCommonLiterals[] = {"get",
                                                 "post",
                                                 "200",
@@ -65,7 +65,7 @@ double rarity(std::string_view literal, bool caseless) {
   return caseless ? sum * 0.95 : sum;
 }
 
-// Of a long literal, the part to scan for.
+// Returns the part of a long literal to scan for.
 std::string_view best_part(std::string_view literal, bool caseless) {
   if (literal.size() <= kFastPatternBytesMax) return literal;
   size_t best = 0;

@@ -15,14 +15,14 @@ namespace gatetape {
 inline constexpr size_t kFastPatternBytesMax = 32;
 
 struct FastPatternChoice {
-  size_t group = 0;     // of the rule
+  size_t group = 0;     // place among the rule's groups
   std::string literal;  // in lower case when caseless
   bool caseless = false;
   // The match ends within this many bytes from the buffer's start; UINT32_MAX: anywhere.
   uint32_t ends_within = UINT32_MAX;
 };
 
-// Of the buffers that a direction has: the literal that the author chose, if it can be used, else the one that is
+// Chooses, in the buffers that a direction has, the author's literal, if it can be used, else the one that is
 // rarest for what scanning its buffer costs. Nothing when the rule has no literal that must occur in a buffer that can
 // be scanned as it is.
 std::optional<FastPatternChoice> choose_fast_pattern(const Rule& rule, Direction direction);

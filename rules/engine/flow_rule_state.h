@@ -1,4 +1,4 @@
-// What matching remembers of a flow: flowbits, the last bytes of each direction's stream, and of each open HTTP
+// The memory that matching has of a flow: flowbits, the last bytes of each direction's stream, and of each open HTTP
 // transaction which rules still wait and the part of the body that is inspected.
 //
 // Everything comes from a FlowStatePool, one per matcher, that recycles it and bounds it: windows and body bytes have
@@ -20,15 +20,15 @@ namespace gatetape {
 class FlowStatePool;
 class FlowRuleState;
 
-inline constexpr size_t kStreamRetainedBytes = 2560;  // what a match on the stream can look back, at least
+inline constexpr size_t kStreamRetainedBytes = 2560;       // a match can look back so far, at least
 inline constexpr size_t kStreamWindowBytes = 8192 + 1536;  // and one more packet of usual size
 inline constexpr size_t kStreamWindowsMax = 8192;
-inline constexpr uint64_t kStreamBytesInspected = 1u << 20;  // of each direction, as Suricata's default has it
+inline constexpr uint64_t kStreamBytesInspected = 1u << 20;  // in each direction, Suricata's default
 inline constexpr size_t kPendingStreamRulesMax = 32;
-inline constexpr size_t kPendingRulesMax = 512;            // of one side of a transaction
+inline constexpr size_t kPendingRulesMax = 512;            // for one side of a transaction
 inline constexpr size_t kTransactionsMax = 64;             // open at a time in a flow, with state here
 inline constexpr size_t kFlowbitsMax = 64;                 // set at a time in a flow
-inline constexpr size_t kBodyBytesInspected = 100u << 10;  // of each body, as Suricata's default has it
+inline constexpr size_t kBodyBytesInspected = 100u << 10;  // in each body, Suricata's default
 inline constexpr size_t kBodyBytesBudget = 128u << 20;
 inline constexpr size_t kBodyBytesIdle = 16u << 20;  // kept allocated for the next bodies
 

@@ -145,8 +145,7 @@ void Matcher::transaction_head(const Transaction& transaction, Direction directi
   if (impl_->current.inspected) impl_->head(transaction, direction);
 }
 
-void Matcher::transaction_body(const Transaction& transaction, Direction direction,
-                               std::span<const uint8_t> bytes) {
+void Matcher::transaction_body(const Transaction& transaction, Direction direction, std::span<const uint8_t> bytes) {
   TransactionSide* const side = impl_->kept_side(transaction, direction);
   if (side == nullptr || !side->retain) return;
   if (!impl_->pool.append_body(*side, bytes)) impl_->message_is_there(transaction, direction, *side);

@@ -21,9 +21,9 @@
 
 #include "packet/decode.h"
 #include "packet/flow_key.h"
-#include "packet/transaction.h"
 #include "packet/packet.h"
 #include "packet/records.h"
+#include "packet/transaction.h"
 
 namespace gatetape {
 
@@ -35,20 +35,20 @@ struct Rule;    // rules/language/rule.h
 struct RuleHit {
   const Rule* rule = nullptr;
   const Transaction* transaction = nullptr;
-  Direction direction = Direction::kToServer;  // of the bytes that matched
+  Direction direction = Direction::kToServer;  // direction of the bytes that matched
 };
 
-// What the matcher must know of a packet's flow. The pipeline keeps it up to date between begin_packet and end_packet.
+// Facts that the matcher needs about a flow. The pipeline keeps them up to date between begin_packet and end_packet.
 struct FlowFacts {
   uint64_t flow_id = 0;
   bool has_flow = false;
   bool established = false;                    // TCP: handshake complete (or midstream accepted); UDP: both sides seen
-  Direction direction = Direction::kToServer;  // of the packet
+  Direction direction = Direction::kToServer;  // direction of the packet
   AppProtocol app_protocol = AppProtocol::kUnknown;
   uint64_t stream_bytes[2] = {0, 0};  // by Direction: reassembled so far
 };
 
-// What a matcher has counted since it was made. Each field is a total.
+// The counters of a matcher since it was made. Each field is a total.
 struct MatcherCounters {
   uint64_t windows_taken_away = 0;          // streams whose last bytes were forgotten: too many streams at once
   uint64_t bodies_over_budget = 0;          // bodies inspected only as far as memory allowed

@@ -1,4 +1,4 @@
-// What the parts of the matcher share. matcher.cc has the order of a packet's looks and its alerts, matcher_packet.cc
+// State shared by the matcher's parts. matcher.cc has the order of a packet's looks and its alerts, matcher_packet.cc
 // the rules for packets and streams, matcher_stream.cc the windows on streams, matcher_transaction.cc transactions.
 #pragma once
 
@@ -39,7 +39,7 @@ struct Matcher::Impl {
     bool waits = false;  // there are some that were not looked at yet
     uint32_t begin = 0;  // where they begin in the stream's window
   };
-  // What the packet brought to one side of a transaction.
+  // The packet's contribution to one side of a transaction.
   struct TransactionLook {
     const Transaction* transaction = nullptr;
     Direction direction = Direction::kToServer;
@@ -124,13 +124,13 @@ struct Matcher::Impl {
   Current current;
   StreamLook stream_looks[2];  // by Direction
   std::vector<TransactionLook> transaction_looks;
-  std::vector<uint32_t> head_candidates;  // of all transaction looks, one after the other
+  std::vector<uint32_t> head_candidates;  // those of all transaction looks, one after the other
   std::vector<Found> found;
   std::vector<Reported> reported;
-  uint64_t reported_ordinal = 0;  // of the packet that `reported` is about
+  uint64_t reported_ordinal = 0;  // ordinal of the packet that `reported` is about
   std::vector<RuleHit> hits;
 
-  std::vector<uint32_t> candidates;  // of the look at hand
+  std::vector<uint32_t> candidates;  // those of the current look
   std::vector<StreamCandidate> stream_candidates;
   std::vector<uint32_t> literals;
   std::vector<uint64_t> marks;  // by rule: the last list that has it as a candidate

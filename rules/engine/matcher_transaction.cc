@@ -20,7 +20,7 @@ Matcher::Impl::TransactionLook& Matcher::Impl::look_for(const Transaction& trans
   return look;
 }
 
-// What is kept of this side of the transaction; null if nothing is.
+// Returns the state kept for this side of the transaction, or null if there is none.
 TransactionSide* Matcher::Impl::kept_side(const Transaction& transaction, Direction direction) const {
   if (!current.inspected || *current.flow == nullptr) return nullptr;
   TransactionState* const open = (*current.flow)->find_transaction(transaction.id);

@@ -1,4 +1,4 @@
-// What a store's ledger says, and its bytes (storage/FORMAT.md, ledger): which segments were sealed and with which
+// A ledger's entries and their bytes (storage/FORMAT.md, ledger): which segments were sealed and with which
 // root, which were evicted and why, when runs began and ended, who took what out, and the signed checkpoints over all
 // that. Pure functions over bytes; what parses trusts no length.
 #pragma once
@@ -34,7 +34,7 @@ struct SegmentFacts {
   int64_t run_started_ns = 0;
   uint64_t file_bytes = 0;  // index and trailer included
   uint32_t frames = 0;
-  uint64_t packets = 0;  // of a record segment: records
+  uint64_t packets = 0;  // records, in a record segment
   uint64_t captured_bytes = 0;
   uint64_t added = 0, dropped = 0;  // the account of its stream, as its last frame has it
   int64_t time_min_ns = 0, time_max_ns = 0;
@@ -167,7 +167,7 @@ struct LedgerEntryHeader {
 // The seed of both checks.
 uint64_t ledger_seed(const Uuid& store_uuid, uint64_t offset);
 uint64_t ledger_checksum(std::span<const uint8_t> header_and_body, uint64_t seed);
-// Of an entry's header and body: H(0x00 || type, flags, body bytes, leaves || body).
+// Returns the leaf hash of an entry's header and body: H(0x00 || type, flags, body bytes, leaves || body).
 Sha256Digest ledger_leaf(std::span<const uint8_t> header_and_body);
 
 }  // namespace gatetape

@@ -26,7 +26,7 @@ class LedgerReader {
   enum class Next {
     kEntry,
     kEnd,   // at the file's end; a later call sees what was appended meanwhile
-    kTorn,  // what is left was certainly never written whole: an append that is going on, or that a crash cut short
+    kTorn,  // the rest was certainly never written whole: an append that is going on, or that a crash cut short
     // Bytes from offset() on that are no entry, or one that must be understood and is not; problem() says what. The
     // next call goes on after them, so that what follows is not hidden.
     kDamaged,

@@ -35,7 +35,7 @@ class LedgerWriter {
   Result<void> append(const LedgerContent& content);
   // Everything appended is on the disk when it succeeds.
   Result<void> sync();
-  // Of the leaves that are in the file; nothing while some wait in memory.
+  // Returns the tree of the leaves in the file, or nothing while some wait in memory.
   std::optional<MerkleTree> tree() const;
 
  private:
@@ -46,7 +46,7 @@ class LedgerWriter {
   const LedgerHeader header_;
   mutable std::mutex mutex_;
   std::unique_ptr<File> file_;
-  uint64_t end_;  // of what is whole in the file
+  uint64_t end_;  // end of the whole entries in the file
   MerkleTree tree_;
   std::vector<uint8_t> waiting_;  // entries that belong at end_
   bool gave_up_ = false;

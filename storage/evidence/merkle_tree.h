@@ -20,7 +20,7 @@ class MerkleTree {
   // `leaf` is hashed already.
   void add(const Sha256Digest& leaf);
   uint64_t size() const { return size_; }
-  // Of an empty tree: H() of nothing, as in the RFC.
+  // Returns the root. For an empty tree it is H() of nothing, as in the RFC.
   Sha256Digest root() const;
 
  private:

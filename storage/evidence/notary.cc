@@ -9,7 +9,7 @@
 namespace gatetape {
 namespace {
 
-// What a ledger says about itself, and whether a holder of `key` may go on with it.
+// The history that a ledger tells, and whether a holder of `key` may go on with it.
 class History {
  public:
   explicit History(const SigningKey* key) : key_(key) {}

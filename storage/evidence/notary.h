@@ -23,7 +23,7 @@ namespace gatetape {
 
 struct EvidenceOptions {
   std::shared_ptr<const SigningKey> key;  // nullptr: the ledger is kept, but nothing is signed
-  LedgerFacts run_facts;                  // of RunStarted
+  LedgerFacts run_facts;                  // for RunStarted
   unsigned checkpoint_interval_s = 60;
   // Hands a signed note out of the machine. Must not block.
   std::function<void(const std::string& note)> hand_out;

@@ -26,7 +26,7 @@ struct CheckpointText {
   Sha256Digest root{};
   int64_t time_ns = 0;  // when it was made; the fourth line, "time …"
 
-  // What is signed: ends with a newline.
+  // Returns the signed text, which ends with a newline.
   std::string text() const;
 };
 

@@ -1,4 +1,4 @@
-// What loading a rule set costs, and what scanning does: one database at a time over bytes like those it meets, then
+// Measures what loading and scanning cost: one database at a time over bytes like those it meets, then
 // the matcher over whole transactions. Figures are for comparing with themselves from one change to the next.
 //
 //   rules_bench RULES [--databases] [BODY_FILE]
@@ -126,7 +126,7 @@ void measure_matcher(const std::shared_ptr<const RuleSet>& rules, const std::str
   facts.has_flow = facts.established = true;
   facts.app_protocol = AppProtocol::kHttp1;
 
-  // What a packet brings is looked at when it ends. Packet rules are not measured here.
+  // The matcher looks at a packet's bytes when the packet ends. Packet rules are not measured here.
   const auto packet_of = [&](const DecodedPacket& decoded, auto&& brings) {
     ++packet.ordinal;
     facts.direction = &decoded == &request ? Direction::kToServer : Direction::kToClient;

@@ -53,7 +53,7 @@ TEST_CASE("protocols by their first bytes", "[protocol]") {
     while (looked_at < c.bytes.size() && !pieces.look(c.direction, span_of(c.bytes).subspan(looked_at, 1))) ++looked_at;
     REQUIRE(pieces.protocol() == c.protocol);
     if (pieces.decided()) {
-      // What a parser gets first, and the piece that decided, are the stream's beginning.
+      // The bytes that a parser gets first and the piece that decided are the stream's beginning.
       const auto held = pieces.held(c.direction);
       REQUIRE(std::string(held.begin(), held.end()) == c.bytes.substr(0, looked_at));
     }

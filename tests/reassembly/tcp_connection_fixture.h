@@ -11,7 +11,7 @@
 
 namespace gatetape::test {
 
-// What a sink was told: bytes as they are, a gap as '[' length ']', the end as '$'.
+// Records a sink's calls: bytes as they are, a gap as '[' length ']', the end as '$'.
 struct RecordingSink {
   std::string log[2];
   std::string bytes[2];  // with a NUL for each missing byte, while gaps are small

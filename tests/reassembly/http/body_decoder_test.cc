@@ -69,7 +69,7 @@ TEST_CASE("malformed bodies keep what was decoded before", "[body]") {
   BodyDecoder decoder;
   const std::string text = some_text(50'000);
   std::string body = compressed(text, 31);
-  body[body.size() - 6] ^= 1;  // of the checksum
+  body[body.size() - 6] ^= 1;  // a byte of the checksum
   REQUIRE(decoded(decoder, ContentCoding::kGzip, body, 1000) == text);
   REQUIRE(decoder.status() == BodyDecodeStatus::kMalformed);
   REQUIRE(decoder.counters().malformed == 1);

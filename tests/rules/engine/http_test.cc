@@ -75,7 +75,7 @@ TEST_CASE("each HTTP buffer holds what is documented") {
     INFO(to_string(c.buffer));
     CHECK(instances == std::vector<std::string>{c.expected});
   }
-  // What is not there has no instance; repeated fields are one.
+  // A missing field has no instance; repeated fields are one.
   buffers.begin(exchange, response, {});
   CHECK_FALSE(buffers.any(buffer_named("http.response_body"), [](auto) { return true; }));
   CHECK_FALSE(buffers.any(buffer_named("http.content_len"), [](auto) { return true; }));

@@ -1,4 +1,4 @@
-// What the notary signs, and what it refuses to go on with.
+// Tests what the notary signs, and what it refuses to go on with.
 #include "storage/evidence/notary.h"
 
 #include <catch2/catch.hpp>

@@ -178,7 +178,7 @@ TEST_CASE("after a power cut a closed store is whole, and an open one holds noth
     REQUIRE((*store)->settle());
     const auto crashed = cut.copy();
     REQUIRE((*store)->close());
-    // What a copy has, it has synced: write on, and lose some of that.
+    // The copy has synced all that it has: write on, and lose some of that.
     clock.turn(kNanosecondsPerSecond);
     auto next = Store::open(simulated_store(*crashed, clock), false);
     REQUIRE(next);
