@@ -41,7 +41,8 @@ enum class RuleProtocol : uint8_t {
 
 // ---- Small vocabulary ----
 
-// A test of an unsigned number: low <= value <= high, or the opposite if negated. The parser has turned the "<", ">" and
+// A test of an unsigned number: low <= value <= high, or the opposite if negated. The parser has turned the "<", ">"
+// and
 // "<>" of the language into these inclusive bounds.
 struct NumberTest {
   uint64_t low = 0;

@@ -33,7 +33,7 @@ namespace gatetape {
 struct Shortfall {
   std::string_view code;  // for programs: "outage", "not_stored" ...; of static storage
   bool missing = false;   // something is known to be missing; false: nobody can know
-  uint64_t count = 0;     // of `unit`; 0: cannot be counted
+  uint64_t count = 0;     // in `unit`; 0: cannot be counted
   std::string_view unit;  // "packets", "records", ...
   std::optional<Interval> when;
   std::string text;  // one sentence without a full stop
@@ -49,8 +49,8 @@ class Presence {
   // All segments of the store, as they are after its packets were read.
   void add_segments(std::span<const StoredSegment> segments);
 
-  // What stands against the completeness of an answer over the range. `needs_records`: the question is answered
-  // through records, so that missing records may hide packets.
+  // Returns everything that stands against the completeness of an answer over the range. `needs_records`: the question
+  // is answered through records, so that missing records may hide packets.
   std::vector<Shortfall> shortfalls(bool needs_records) const;
   // The parts of the range against which nothing stands; none of them where a shortfall has no time.
   std::vector<Interval> complete_spans(bool needs_records) const;
@@ -65,7 +65,7 @@ class Presence {
   struct WorkerFacts {
     int64_t last_account_ns = INT64_MIN;
     uint64_t expected = 0;        // packets that the last account calls stored or on their way to the disk
-    uint64_t in_flight = 0;       // of those, on their way
+    uint64_t in_flight = 0;       // those among them that are on their way
     uint64_t dropped_failed = 0;  // closed frames that could not be written
   };
   struct Run {
@@ -98,7 +98,7 @@ class Presence {
   TimeRange range_;
   std::map<int64_t, Run> runs_;  // by run_started_ns
   IntervalSet covered_;
-  std::vector<Shortfall> chains_;                          // what the chains of segments show
+  std::vector<Shortfall> chains_;                          // shown by the chains of segments
   std::map<std::pair<int64_t, uint16_t>, Handed> handed_;  // by run and worker
   uint64_t lowest_sequence_ = UINT64_MAX;
 };

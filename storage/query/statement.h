@@ -15,7 +15,7 @@
 
 namespace gatetape {
 
-// Who asked, for the record. Empty: not known.
+// The asker, for the record. Empty: not known.
 struct Origin {
   std::string host, user, build;
   std::vector<std::string> stores;
@@ -34,11 +34,11 @@ struct ExtractStatement {
   std::optional<int64_t> first_ns, last_ns;  // smallest and largest time written
   AccountSpan account;                       // the sensor's losses while the range lasted
   Presence presence;
-  uint64_t gap_bytes = 0;      // of the flows written: acknowledged by the receiver, never seen
+  uint64_t gap_bytes = 0;      // in the flows written: acknowledged by the receiver, never seen
   bool needs_records = false;  // the expression is answered through records
   bool sids_loaded_known = true;
   std::vector<Shortfall> rules_not_loaded;  // rules that the expression asks for
-  ReadStatistics read;                      // of packets
+  ReadStatistics read;                      // while reading packets
   ReadStatistics read_records;              // damage and loss among the records that were asked for
 
   // Why something that was on the wire may be missing; empty: nothing is.

@@ -49,7 +49,7 @@ struct StoreSummary {
   std::vector<StoreInterface> interfaces;  // over all runs, equal ones once; Packet::interface_id counts these
 };
 
-// What a segment says of itself, and of its stream up to its end.
+// A segment's own account of itself, and of its stream up to its end.
 struct StoredSegment {
   std::string path;
   SegmentKind kind = SegmentKind::kPackets;
@@ -62,7 +62,7 @@ struct StoredSegment {
   bool damaged = false;          // some of it could not be read
   uint64_t packets = 0;          // in it; of a records segment: records
   uint64_t account_added = 0;    // handed to its stream by the run so far
-  uint64_t account_dropped = 0;  // of those, dropped before they could be written
+  uint64_t account_dropped = 0;  // those among them that were dropped before they could be written
   int64_t time_min_ns = 0, time_max_ns = 0;
 };
 

@@ -29,6 +29,7 @@ void Housekeeper::opened(std::shared_ptr<SegmentFile> segment) {
 }
 
 void Housekeeper::finished(std::shared_ptr<SegmentFile> segment) {
+  ring_.expect_sealed();
   std::lock_guard lock(mutex_);
   open_.erase(segment->header().sequence);
   to_seal_.push_back(std::move(segment));

@@ -7,18 +7,27 @@
 
 namespace gatetape {
 
+void Ring::expect_sealed() {
+  std::lock_guard lock(mutex_);
+  ++expected_;
+}
+
 void Ring::add_sealed(Segment segment, uint64_t bytes_counted) {
   std::lock_guard lock(mutex_);
+  expected_ -= expected_ != 0;  // segments of earlier runs were not expected
+  sealed_one_.notify_all();
   bytes_ += segment.bytes - std::min(segment.bytes, bytes_counted);
   sealed_.insert(std::move(segment));
 }
 
 Result<void> Ring::reserve(uint64_t bytes) {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   while (bytes_ + bytes > bytes_max_) {
-    if (!evict_oldest_locked()) {
+    if (evict_oldest_locked()) continue;
+    if (expected_ == 0) {
       return fail("the ring of {} bytes is full and holds nothing but pinned and open segments", bytes_max_);
     }
+    sealed_one_.wait(lock);
   }
   bytes_ += bytes;
   return {};

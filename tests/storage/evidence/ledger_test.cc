@@ -6,9 +6,9 @@
 #include <cerrno>
 #include <map>
 
-#include "tests/storage/store_support.h"
 #include "storage/format/byte_order.h"
 #include "storage/format/hash_tree.h"
+#include "tests/storage/store_support.h"
 
 using namespace gatetape;
 using namespace gatetape::test;

@@ -31,7 +31,7 @@ class MemoryStore : public StoreReader {
   std::vector<QueryPacket> stored;
   RecordBatch records_batch;
   std::vector<StoreInterface> interfaces = {{"eth0", LinkType::kEthernet, 262144}};
-  int64_t run_started_ns = 0;  // of the run that recorded them
+  int64_t run_started_ns = 0;  // the run that recorded them
   uint64_t others = 0;         // packets of the run that segments() tells of, and nobody asks for
 
   Result<ReadStatistics> packets(const StoreQuery& query,
