@@ -125,11 +125,11 @@ struct RunRecord {
   int64_t run_started_ns = 0;  // wall time; the run's name in all its records and segments
   bool ended = false;          // all that was taken in is written, or counted as lost
   bool of_file = false;        // the source is a file, and its packets are the clock
-  // Of a beginning alone.
+  // A beginning alone has the rest.
   std::string_view build, host, user, sources;
   std::string_view filters;  // which packets are kept: ingress, hostile networks, expression
   std::string_view rules;    // identity of the rule set, SHA-256 in hexadecimal; empty: no rules
-  std::string_view sids;     // of the rules that were loaded, as encode_sids() made it
+  std::string_view sids;     // numbers of the loaded rules, as encode_sids() made it
 };
 
 // Numbers of rules in few bytes: rising, each as its distance from the one before, LEB128.
