@@ -54,9 +54,9 @@ class SimulatedFiles final : public FileSystem {
   uint64_t calls() const;
   uint64_t used() const;
 
-  // Returns what a power cut leaves: of each file what was synced, and of what was written since, a prefix that ends
-  // anywhere; of each directory the entries as of its last sync, and of what became of them since, a prefix, too. The
-  // prefixes follow from the seed. Open handles stay with files that nobody finds any more.
+  // A power cut. Each file keeps what was synced and the beginning of what was written since, which may end inside a
+  // write; directories keep the entries that were synced and the beginning of what happened to them since. The seed
+  // decides where these end. Directories themselves stay. Open handles keep files that nobody finds any more.
   void cut_power(uint64_t seed);
   // Everything as it is now, for a process that was killed: unlike a power cut that loses nothing.
   std::unique_ptr<SimulatedFiles> copy() const;
