@@ -3,7 +3,7 @@
 namespace gatetape {
 
 void add_counters(WorkerAccount& account, const StoreCounts& counts) {
-  // The number of packets added is the sum of the others.
+  // `added` is the sum of the others.
   const auto& [added, stored, stored_bytes, dropped_queue_full, dropped_failed, pending] = counts;
   account[Counter::kStored] += stored;
   account[Counter::kStoredBytes] += stored_bytes;

@@ -36,7 +36,7 @@ struct SessionOptions {
   // rights that only opening a port needs. Its failure ends the start.
   std::function<Result<void>()> ports_opened;
   const std::atomic<uint32_t>* reopen_count = nullptr;  // each change asks the outlets to open their files anew
-  std::string user;                                     // who runs it, for the record; empty: not known
+  std::string user;                                     // user that runs it, for the record; empty: not known
   bool progress = false;                                // a line on stderr, renewed each second
 };
 

@@ -69,37 +69,14 @@ std::string summary_json(const SessionSummary& s, const RuleLoadReport& report) 
   return out;
 }
 
-void append_causes(std::string& out, std::string_view title, const WorkerAccount& account, CounterGroup group) {
-  fmt::format_to(std::back_inserter(out), "  {:<12}{:>14}", title, account.total(group));
-  const char* separator = "   (";
-  for (size_t i = 0; i < account.table().size(); ++i) {
-    if (account.table()[i].group != group || account.words()[i] == 0) continue;
-    fmt::format_to(std::back_inserter(out), "{}{} {}", separator, account.table()[i].name, account.words()[i]);
-    separator = ", ";
-  }
-  fmt::format_to(std::back_inserter(out), "{}\n", separator[0] == ',' ? ")" : "");
-}
-
 std::string account_text(const SessionSummary& s) {
-  std::string out;
-  const auto put = [&out]<class... Args>(fmt::format_string<Args...> format, Args&&... args) {
-    fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
-  };
-  const WorkerAccount& a = s.total;
-  put("account ({}):\n", s.balances ? "balances" : "DOES NOT BALANCE");
-  put("  {:<12}{:>14}\n  {:<12}{:>14}   (by the driver)\n", "offered", s.ports[PortCounter::kOffered], "missed",
-      s.ports[PortCounter::kMissed]);
-  put("  {:<12}{:>14}   ({})\n", "received", a[Counter::kReceived], format_size(a[Counter::kReceivedBytes]));
-  if (a[Counter::kStored] > 0 || a[Counter::kNotStored] == 0) put("  {:<12}{:>14}\n", "stored", a[Counter::kStored]);
-  if (a[Counter::kNotStored] > 0) put("  {:<12}{:>14}   (no --store)\n", "not stored", a[Counter::kNotStored]);
-  if (a[Counter::kDuplicate] > 0) put("  {:<12}{:>14}\n", "duplicate", a[Counter::kDuplicate]);
-  if (a[Counter::kCut] > 0) put("  {:<12}{:>14}\n", "cut", a[Counter::kCut]);
-  append_causes(out, "filtered", a, CounterGroup::kFiltered);
-  append_causes(out, "dropped", a, CounterGroup::kDropped);
-  if (a[Counter::kInFlight] > 0) put("  {:<12}{:>14}\n", "in flight", a[Counter::kInFlight]);
-  put("{}, {}, {} in {:.2f} s\n", counted(a[Counter::kHttpTransactions], "HTTP transaction", "HTTP transactions"),
-      counted(a[Counter::kFlowsCreated], "flow", "flows"), counted(a[Counter::kAlerts], "alert", "alerts"),
-      s.run_seconds);
+  std::string out = fmt::format("account ({}):\n", s.balances ? "balances" : "DOES NOT BALANCE");
+  append_balance_text(out, s.live ? &s.ports : nullptr, s.total);
+  const uint64_t lost = s.total[Counter::kRecordsDropped];
+  if (lost != 0)
+    out += fmt::format("{} dropped: they came faster than they were written\n", counted(lost, "record", "records"));
+  out += fmt::format("{} in {}, {:.2f} s\n", seen_text(s.total), format_size(s.total[Counter::kReceivedBytes]),
+                     s.run_seconds);
   return out;
 }
 

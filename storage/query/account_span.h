@@ -1,5 +1,5 @@
-// The fate of the traffic of a time range, from the account that the sensor stores every second. The records hold
-// totals since the start of a run; a span adds up the differences over the seconds that touch the range, over all runs.
+// The account of a time range, from the records that the sensor stores every second. The records hold totals since the
+// start of a run; a span adds up the differences over the seconds that touch the range, over all runs.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,7 @@ class AccountSpan {
 
   TimeRange range_;
   std::map<uint16_t, Run> current_;  // the last run, by worker
-  int64_t run_started_ns_ = 0;       // start of that run
+  int64_t run_started_ns_ = 0;       // belongs to the last run
   bool of_file_ = false;
   Totals finished_;  // differences of earlier runs
   uint64_t runs_ended_ = 0;
