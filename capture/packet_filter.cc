@@ -19,6 +19,19 @@ bool is_address_resolution(const DecodedPacket& d) {
 
 }  // namespace
 
+std::string describe(const FilterOptions& options) {
+  std::string out;
+  const auto add = [&](const char* name, const std::vector<IpPrefix>& prefixes) {
+    if (prefixes.empty()) return;
+    out += fmt::format("{}{}", out.empty() ? "" : "; ", name);
+    for (const IpPrefix& prefix : prefixes) out += " " + prefix.to_string();
+  };
+  add("ingress", options.ingress);
+  add("hostile", options.hostile);
+  if (!options.bpf.empty()) out += fmt::format("{}expression {}", out.empty() ? "" : "; ", options.bpf);
+  return out;
+}
+
 struct PacketFilter::Programs {
   std::map<LinkType, BpfProgram> by_link_type;
 

@@ -24,6 +24,9 @@ struct FilterOptions {
   std::string bpf;  // a tcpdump expression; empty: all packets pass
 };
 
+// The filters in words, for records: "ingress 10.9.0.100/128; expression tcp". Empty: everything is kept.
+std::string describe(const FilterOptions& options);
+
 class PacketFilter {
  public:
   enum class Verdict : uint8_t { kPass, kNotIngress, kNotHostile, kBpf };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "capture/inspection.h"
+#include "capture/part_counters.h"
 #include "common/time_text.h"
 
 namespace gatetape {
@@ -75,8 +76,8 @@ void Pipeline::process(const Burst& burst, std::span<const uint8_t> mine) {
 // part of the account. After a pause, both its ends: nothing was counted in it.
 void Pipeline::report_account(int64_t now_ns) {
   next_account_ns_ = now_ns + kNanosecondsPerSecond;
-  if (newest_ns_ == INT64_MIN) return;
   AccountRecord record = account_by_packet_clock();
+  if (newest_ns_ == INT64_MIN) newest_ns_ = now_ns;  // the first packet: from here on there is somebody to vouch
   if (now_ns - newest_ns_ > kNanosecondsPerSecond) records_.append(record);
   record.timestamp_ns = now_ns - 1;
   records_.append(record);
@@ -270,22 +271,12 @@ void Pipeline::finish() {
 
 WorkerAccount Pipeline::account() const {
   WorkerAccount account = account_;
-  if (store_ != nullptr) {
-    const StoreCounts counts = store_->counts();
-    account[Counter::kStored] = counts.stored;
-    account[Counter::kStoredBytes] = counts.stored_bytes;
-    account[Counter::kInFlight] = counts.pending;
-    account[Counter::kDroppedStoreQueueFull] = counts.dropped_queue_full;
-    account[Counter::kDroppedStoreFailed] = counts.dropped_failed;
-  }
+  if (store_ != nullptr) add_counters(account, store_->counts());
+  if (matcher_ != nullptr) add_counters(account, matcher_->counters());
   protocols_.count(account);
-  const TcpCounters& tcp = tcp_.counters();
-  account[Counter::kTcpAcknowledgedUnseen] = tcp.acknowledged_unseen_bytes;
-  account[Counter::kTcpOutOfOrder] = tcp.out_of_order;
-  account[Counter::kTcpOverlapping] = tcp.overlapping;
-  account[Counter::kTcpOverLimit] = tcp.over_limit;
-  account[Counter::kFlowsCreated] = flows_.counters().created;
-  account[Counter::kFlowsEvicted] = flows_.counters().evicted;
+  add_counters(account, tcp_);
+  add_counters(account, flows_.counters());
+  account[Counter::kFlowsHeld] = flows_.size();
   account[Counter::kRecordsDropped] = records_.dropped();
   return account;
 }
@@ -297,9 +288,6 @@ AccountRecord Pipeline::account_by_packet_clock() const {
   record.worker = options_.worker;
   record.of_file = true;
   record.worker_account = account();
-  // A file waits for its store: what was handed to it is as good as stored, however far its packets' clock runs ahead.
-  record.worker_account[Counter::kStored] += record.worker_account[Counter::kInFlight];
-  record.worker_account[Counter::kInFlight] = 0;
   record.port_account[PortCounter::kOffered] = record.port_account[PortCounter::kReceived] =
       record.worker_account[Counter::kReceived];
   record.port_account[PortCounter::kReceivedBytes] = record.worker_account[Counter::kReceivedBytes];

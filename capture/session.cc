@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
 #include <thread>
 
 #include "capture/distributor.h"
@@ -14,6 +15,8 @@
 #include "common/log.h"
 #include "common/thread_name.h"
 #include "common/time_text.h"
+#include "common/version.h"
+#include "rules/engine/compile.h"
 
 namespace gatetape {
 namespace {
@@ -56,6 +59,7 @@ class Session {
 
  private:
   Result<void> open_sources();
+  Result<void> start_outlets();
   Result<void> open_filter();
   Result<void> open_store();
   void make_workers();
@@ -65,6 +69,10 @@ class Session {
   void write_accounts();
   void write_last_accounts();
   void write_own_records();
+  void note_outlet_losses();
+  void end_outlets();
+  void write_beginning(const std::string& sources);
+  void write_end();
   void look_around();
   void show_progress();
   void watch_for_failures();
@@ -94,6 +102,8 @@ class Session {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<RecordSink*> sinks_;
   RecordBatch own_records_;
+  std::vector<OutletCounts> outlet_counts_;  // as far as the store knows them
+  int64_t last_account_ns_ = 0;
   bool looked_around_ = false;
   Result<void> outcome_;
 };
@@ -116,6 +126,16 @@ Result<void> Session::open_sources() {
   return {};
 }
 
+Result<void> Session::start_outlets() {
+  for (Outlet* outlet : options_.outlets) {
+    const OutletStart start = {.may_wait = !live_, .stop = &asked_to_stop_, .reopen_count = options_.reopen_count};
+    if (Result<void> started = outlet->start(start); !started) return started;
+    sinks_.push_back(outlet);
+    outlet_counts_.push_back(outlet->counts());
+  }
+  return {};
+}
+
 Result<void> Session::open_filter() {
   std::vector<LinkType> link_types;
   for (const StoreInterface& interface : interfaces_) link_types.push_back(interface.link_type);
@@ -130,6 +150,7 @@ Result<void> Session::open_store() {
   StoreOptions store_options = *options_.store;
   store_options.workers = options_.workers;
   store_options.interfaces = interfaces_;
+  store_options.run_started_ns = start_ns_;
   store_options.shared_ordinals = distributor_ != nullptr || options_.workers == 1;
   Result<std::unique_ptr<Store>> store = Store::open(store_options, live_);
   if (!store) return pass_on(store);
@@ -158,8 +179,11 @@ void Session::make_workers() {
 
 Result<void> Session::start() {
   start_ns_ = wall_clock_ns();
-  sinks_ = options_.sinks;
   if (Result<void> opened = open_sources(); !opened) return opened;
+  if (options_.ports_opened) {
+    if (Result<void> done = options_.ports_opened(); !done) return done;
+  }
+  if (Result<void> started = start_outlets(); !started) return started;
   if (Result<void> opened = open_filter(); !opened) return opened;
   const bool queue_each = std::all_of(sources_.begin(), sources_.end(),
                                       [&](const auto& s) { return s->queue_count() == options_.workers; });
@@ -215,7 +239,7 @@ bool Session::write_records() {
 // Stores the accounts of network ports, as of now. Workers that read files report themselves, by packet time.
 void Session::write_accounts() {
   if (sinks_.empty() || !live_) return;
-  const int64_t now_ns = wall_clock_ns();
+  const int64_t now_ns = last_account_ns_ = wall_clock_ns();
   for (size_t i = 0; i < workers_.size(); ++i) {
     AccountRecord record;
     record.timestamp_ns = now_ns;
@@ -235,8 +259,9 @@ void Session::write_last_accounts() {
   for (const auto& worker : workers_) records.push_back(worker->account_by_packet_clock());
   int64_t newest_ns = INT64_MIN;
   for (const AccountRecord& record : records) newest_ns = std::max(newest_ns, record.timestamp_ns);
+  last_account_ns_ = newest_ns == INT64_MIN ? wall_clock_ns() : newest_ns;
   for (AccountRecord& record : records) {
-    record.timestamp_ns = newest_ns == INT64_MIN ? wall_clock_ns() : newest_ns;
+    record.timestamp_ns = last_account_ns_;
     own_records_.append(record);
   }
   write_own_records();
@@ -245,6 +270,40 @@ void Session::write_last_accounts() {
 void Session::write_own_records() {
   write(own_records_);
   own_records_.clear();
+}
+
+// The marks between which a run vouches for its time.
+void Session::write_beginning(const std::string& sources) {
+  char host[HOST_NAME_MAX + 1] = "";
+  (void)::gethostname(host, sizeof host - 1);
+  const std::string filters = describe(options_.filter);
+  std::string sids, rules;
+  if (options_.rules != nullptr) {
+    sids = encode_sids(options_.rules->sids());
+    rules = options_.rules->identity();
+  }
+  RunRecord run;
+  run.timestamp_ns = run.run_started_ns = start_ns_;
+  run.of_file = !live_;
+  run.build = kVersion;
+  run.host = host;
+  run.user = options_.user;
+  run.sources = sources;
+  run.filters = filters;
+  run.rules = rules;
+  run.sids = sids;
+  own_records_.append(run);
+  write_own_records();
+}
+
+void Session::write_end() {
+  RunRecord run;
+  run.timestamp_ns = last_account_ns_;
+  run.run_started_ns = start_ns_;
+  run.of_file = !live_;
+  run.ended = true;
+  own_records_.append(run);
+  write_own_records();
 }
 
 PortAccount Session::ports() const {
@@ -259,6 +318,29 @@ WorkerAccount Session::total() const {
   return sum;
 }
 
+// The store keeps when an outlet lost records; the outlet's own readers find it in the outlet.
+void Session::note_outlet_losses() {
+  RecordBatch batch;
+  for (size_t i = 0; i < outlet_counts_.size(); ++i) {
+    OutletCounts now = options_.outlets[i]->counts();
+    if (now.lost_total() > outlet_counts_[i].lost_total()) {
+      const std::string detail = fmt::format("{}: {} records lost since the start", now.name, now.lost_text());
+      batch.append(EventRecord{wall_clock_ns(), kEventOutletLost, detail});
+    }
+    outlet_counts_[i] = std::move(now);
+  }
+  if (store_ == nullptr || batch.empty()) return;
+  if (Result<void> written = store_->records().write(batch); !written) fail_with(written.error());
+}
+
+// While the store is still open, so that it learns what was lost.
+void Session::end_outlets() {
+  for (Outlet* outlet : options_.outlets) outlet->end();
+  for (Outlet* outlet : options_.outlets) (void)outlet->wait();  // the counts are asked for next
+  note_outlet_losses();
+  watch_for_failures();
+}
+
 void Session::look_around() {
   looked_around_ = true;
   for (const std::string& spot : blind_spots(total(), filter_->has_ingress())) log_warning("{}", spot);
@@ -267,15 +349,18 @@ void Session::look_around() {
 void Session::show_progress() {
   const WorkerAccount a = total();
   const PortAccount p = ports();
-  fmt::print(stderr, "\r\x1b[K{} packets, {}, {} missed, {} dropped, {} HTTP, {} alerts", a[Counter::kReceived],
-             format_size(a[Counter::kReceivedBytes]), p[PortCounter::kMissed], a.total(CounterGroup::kDropped),
-             a[Counter::kHttpTransactions], a[Counter::kAlerts]);
+  write_to_stderr(fmt::format("\r\x1b[K{} packets, {}, {} missed, {} dropped, {} HTTP, {} alerts",
+                              a[Counter::kReceived], format_size(a[Counter::kReceivedBytes]), p[PortCounter::kMissed],
+                              a.total(CounterGroup::kDropped), a[Counter::kHttpTransactions], a[Counter::kAlerts]));
 }
 
 // Ends the capture when one source breaks. A recorder that went on with half of its wires would look complete.
 void Session::watch_for_failures() {
   for (const auto& worker : workers_) {
     if (worker->finished() && !worker->outcome()) fail_with(worker->outcome().error());
+  }
+  for (const Outlet* outlet : options_.outlets) {
+    if (Result<void> status = outlet->status(); !status) fail_with(status.error());
   }
   if (store_ == nullptr) return;
   if (Result<void> status = store_->status(); !status) fail_with(status.error());
@@ -290,8 +375,7 @@ SessionSummary Session::run() {
   start_threads();
   const std::string sources = joined(options_.sources);
   if (live_) log_info("recording {}", sources);
-  own_records_.append(EventRecord{start_ns_, kEventCaptureStarted, sources});
-  write_own_records();
+  write_beginning(sources);
   write_accounts();
   Clock::time_point last_account = started_;
   for (bool finished = false; !finished;) {
@@ -303,6 +387,7 @@ SessionSummary Session::run() {
     if (now - last_account >= kAccountInterval) {
       last_account = now;
       write_accounts();
+      note_outlet_losses();
       if (options_.progress) show_progress();
       if (live_ && !looked_around_ && now - started_ >= kFirstLook) look_around();
     }
@@ -315,7 +400,7 @@ SessionSummary Session::run() {
 void Session::finish() {
   for (const auto& worker : workers_) worker->join();
   if (distributor_thread_.joinable()) distributor_thread_.join();
-  if (options_.progress) fmt::print(stderr, "\r\x1b[K");
+  if (options_.progress) write_to_stderr("\r\x1b[K");
   if (!distributor_outcome_) fail_with(distributor_outcome_.error());
   if (store_ != nullptr) {
     // The last account goes into the store, so it is taken once all packets are written.
@@ -324,6 +409,8 @@ void Session::finish() {
   for (const auto& worker : workers_) worker->settle();
   write_accounts();
   write_last_accounts();
+  write_end();
+  end_outlets();
   if (store_ != nullptr) {
     if (Result<void> closed = store_->close(); !closed) fail_with(closed.error());
   }
@@ -336,6 +423,7 @@ SessionSummary Session::summary() const {
   s.total = total();
   s.ports = ports();
   s.live = live_;
+  s.outlets = outlet_counts_;
   s.balances = s.ports.balances() && s.total.balances() && s.total[Counter::kInFlight] == 0 &&
                s.ports[PortCounter::kReceived] == s.total[Counter::kReceived];
   s.blind_spots = blind_spots(s.total, filter_->has_ingress());

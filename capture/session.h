@@ -2,10 +2,12 @@
 // one is needed), passes their records to the sinks, keeps the account second by second, and ends everything cleanly
 // when the sources end or `stop` is set.
 //
-// It runs on the calling thread, which is also the records thread: it writes EVE output and the store's records.
+// It runs on the calling thread, which is also the records thread: it writes the store's records and passes records to
+// outlets (EVE), which write them on threads of their own.
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +16,7 @@
 #include "capture/packet_filter.h"
 #include "capture/pipeline.h"
 #include "common/result.h"
+#include "export/outlet.h"
 #include "packet/account.h"
 #include "packet/records.h"
 #include "storage/write/store_writer.h"
@@ -28,8 +31,13 @@ struct SessionOptions {
   PipelineOptions pipeline;              // `worker` and `start_ns` are set per worker
   std::shared_ptr<const RuleSet> rules;  // null: nothing is matched
   std::optional<StoreOptions> store;     // none: nothing is stored; `workers` and `interfaces` are filled in
-  std::vector<RecordSink*> sinks;        // besides the store; they outlive the session
-  bool progress = false;                 // a line on stderr, renewed each second
+  std::vector<Outlet*> outlets;          // besides the store; not started yet; they outlive the session
+  // Called once all ports are open, before anything is written or any thread of the session runs. It may give up
+  // rights that only opening a port needs. Its failure ends the start.
+  std::function<Result<void>()> ports_opened;
+  const std::atomic<uint32_t>* reopen_count = nullptr;  // each change asks the outlets to open their files anew
+  std::string user;                                     // user that runs it, for the record; empty: not known
+  bool progress = false;                                // a line on stderr, renewed each second
 };
 
 struct SessionSummary {
@@ -39,6 +47,7 @@ struct SessionSummary {
   bool live = false;
   bool balances = false;   // ports and workers balance, nothing is in flight, and ports.received == total.received
   double run_seconds = 0;  // from the first packet asked for to the last byte written and closed
+  std::vector<OutletCounts> outlets;
   std::vector<std::string> blind_spots;  // sentences about what the capture could not see
   Result<void> outcome;  // an error when a source broke or the store failed; the account is right all the same
 };

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "common/count_text.h"
+
 namespace gatetape {
 namespace {
 
@@ -33,16 +35,16 @@ std::vector<std::string> blind_spots(const WorkerAccount& a, bool has_ingress) {
   }
   if (a[Counter::kSuperFrames] > 0) {
     spots.push_back(fmt::format(
-        "{} frames are longer than the wire allows: an offload (GRO, TSO, LRO) merged packets before the mirror, so "
+        "{} longer than the wire allows: an offload (GRO, TSO, LRO) merged packets before the mirror, so "
         "sizes and times are not those of the wire; turn it off on the mirrored interface (ethtool -K IF gro off tso "
         "off lro off)",
-        a[Counter::kSuperFrames]));
+        counted(a[Counter::kSuperFrames], "packet is", "packets are")));
   }
   if (a[Counter::kTcpAcknowledgedUnseen] > 0) {
-    spots.push_back(fmt::format(
-        "{} bytes of TCP were acknowledged by their receiver but never seen here: the mirror loses packets before "
-        "they reach this port",
-        a[Counter::kTcpAcknowledgedUnseen]));
+    spots.push_back(
+        fmt::format("{} acknowledged by the receiver but never seen here: the mirror loses packets before "
+                    "they reach this port",
+                    counted(a[Counter::kTcpAcknowledgedUnseen], "byte of TCP was", "bytes of TCP were")));
   }
   if (const double share = percent(a[Counter::kEncryptedBytes], a[Counter::kReceivedBytes]); share >= 1) {
     spots.push_back(fmt::format(

@@ -1,4 +1,4 @@
-// What a capture cannot see, in words for the operator, from the account alone: said after the first seconds, in the
+// The blind spots of a capture, in words for the operator, from the account alone: said after the first seconds, in the
 // summary and by `stats`.
 #pragma once
 

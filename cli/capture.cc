@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cli/commands.h"
+#include "cli/rights.h"
 #include "cli/run_options.h"
 #include "common/time_text.h"
 
@@ -14,6 +15,7 @@ constexpr CommandText kText = {
     .summary =
         "Records the traffic of a mirror port: filters by ingress address, reassembles TCP and HTTP, matches rules,\n"
         "and stores every packet. Ends when its source ends, or on SIGINT (Ctrl-C) or SIGTERM without loss.\n"
+        "SIGHUP opens the EVE file anew, after it was renamed.\n"
         "\n"
         "SRC is  pcap:PATH   a pcap or pcapng file, a directory of them, or - for standard input\n"
         "        if:NAME     a Linux interface, through DPDK; shows what tcpdump shows; needs root\n"
@@ -31,6 +33,7 @@ struct CaptureOptions {
   int compression_level = 1;
   std::optional<uint64_t> anchor_seed;
   bool verbose = false;
+  RightsOptions rights;
   RunOptions run;
 
   void add_to(CommandLine& line) {
@@ -52,6 +55,10 @@ struct CaptureOptions {
     add("anchor-seed", po::value<uint64_t>()->value_name("N")->notifier([this](uint64_t n) { anchor_seed = n; }),
         "for benchmarks: fix where the store looks for repeats, so that runs over the same packets can be compared "
         "(random by default, so that no traffic can be made to evade it)");
+    add("group", po::value(&rights.group)->value_name("NAME"),
+        "who may read what is written, beside the user: files get 0640, directories 0750 (default: 0600, 0700)");
+    add("user", po::value(&rights.user)->value_name("NAME"),
+        "become this user, without any capability, once the ports are open");
     add("verbose", po::bool_switch(&verbose), "print DPDK's own messages");
     run.add_to(line);
   }
@@ -112,13 +119,21 @@ int command_capture(int argc, char** argv) {
   Result<std::optional<StoreOptions>> store = store_options(options);
   if (!store) return line.usage_error(store.error().message);
 
-  Result<PreparedRun> run = prepare_run(options.run);
+  RightsOptions rights = options.rights;
+  if (*store) rights.directories = (*store)->directories;
+  for (const std::string& file : {options.run.eve, options.run.summary}) {
+    if (!file.empty() && file != "-") rights.files.push_back(file);
+  }
+  if (Result<void> restricted = restrict_rights(rights); !restricted) return line.failed(restricted.error());
+
+  Result<PreparedRun> run = prepare_run(options.run, false);
   if (!run) return line.failed(run.error());
   run->session.sources = options.sources;
   run->session.workers = options.workers;
   run->session.verbose = options.verbose;
   run->session.filter = std::move(*filter);
   run->session.store = std::move(*store);
+  run->session.ports_opened = [&rights] { return drop_privileges(rights); };
   return run_and_report(line, options.run, *run);
 }
 

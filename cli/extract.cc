@@ -2,14 +2,19 @@
 #include "storage/query/extract.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <unistd.h>
+
+#include <climits>
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/query_options.h"
+#include "cli/rights.h"
 #include "common/count_text.h"
 #include "common/log.h"
 #include "common/time_text.h"
+#include "common/version.h"
 #include "storage/query/index_planning.h"
 
 namespace gatetape {
@@ -36,6 +41,7 @@ void add_options(ExtractOptions& o, po::options_description& options) {
                         "short for: EXPR and community_id C");
   options.add_options()("statement", po::value(&o.statement)->value_name("FILE"),
                         "write a JSON statement of what was extracted and how complete it is");
+  options.add_options()("require-complete", "end with 3 unless the extract is shown to be complete");
   options.add_options()("explain", "explain on stderr how EXPR was split and what was read");
   options.add_options()("bundle", po::value(&o.bundle)->value_name("DIR"), "not available yet");
 }
@@ -101,6 +107,13 @@ void say_what_was_extracted(const ExtractStatement& s) {
   log_info("{}", describe(s));
 }
 
+Origin origin_of(const std::vector<std::string>& stores) {
+  char host[HOST_NAME_MAX + 1] = "";
+  (void)::gethostname(host, sizeof host - 1);
+  const passwd* user = ::getpwuid(::getuid());
+  return {host, user == nullptr ? std::to_string(::getuid()) : user->pw_name, kVersion, stores};
+}
+
 int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, const TimeRange& range) {
   Result<Expression> expression = expression_of(o);
   if (!expression) return line.usage_error(expression.error().message);
@@ -113,8 +126,10 @@ int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, 
   for (const std::string& note : *notes) log_warning("{}", note);
 
   catch_interrupts();
+  make_files_private();  // extracts are as private as the store
   ExtractRequest request;
   request.range = range;
+  request.origin = origin_of(o.query.store);
   request.output.path = o.output;
   request.output.format = format;
   Result<ExtractStatement> statement = extract(**reader, *expression, request, interrupted);
@@ -131,6 +146,7 @@ int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, 
   if (!o.statement.empty()) {
     if (Result<void> written = write_statement(o.statement, *statement); !written) return line.failed(written.error());
   }
+  if (line.has("require-complete") && !statement->complete()) return kExitNotComplete;
   return kExitDone;
 }
 

@@ -7,12 +7,12 @@
 #include <string_view>
 
 #include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "common/version.h"
 
 namespace {
 
 using namespace gatetape;
-
-constexpr const char* kVersion = GATETAPE_VERSION;
 
 struct Subcommand {
   std::string_view name;
@@ -75,6 +75,7 @@ int dispatch(const char* prefix, const Subcommand (&commands)[n], int argc, char
 }  // namespace
 
 int main(int argc, char** argv) {
+  catch_hangups();
   try {
     if (argc > 1 && (std::strcmp(argv[1], "--version") == 0 || std::strcmp(argv[1], "-V") == 0)) {
       fmt::print("gatetape {}\n", kVersion);

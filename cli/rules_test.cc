@@ -31,7 +31,7 @@ int command_rules_test(int argc, char** argv) {
   if (files.empty()) return line.usage_error("no pcap file given");
   if (options.eve.empty() && options.summary != "-") options.eve = "-";
 
-  Result<PreparedRun> run = prepare_run(options);
+  Result<PreparedRun> run = prepare_run(options, true);
   if (!run) return line.failed(run.error());
   for (const std::string& file : files) run->session.sources.push_back("pcap:" + file);
   run->session.pipeline.midstream = midstream;

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
@@ -12,6 +13,7 @@
 #include "common/json_writer.h"
 #include "common/log.h"
 #include "common/time_text.h"
+#include "export/eve_file.h"
 #include "packet/account_report.h"
 #include "rules/engine/database_cache.h"
 #include "rules/language/variables.h"
@@ -20,6 +22,20 @@ namespace gatetape {
 namespace {
 
 constexpr int64_t kFlowsMax = 1u << 26;  // they take 37 GB
+
+void append_outlets(JsonWriter& json, const std::vector<OutletCounts>& outlets) {
+  json.begin_array("outlets");
+  for (const OutletCounts& outlet : outlets) {
+    json.begin_object().field("outlet", outlet.name).field("lost", outlet.lost_total());
+    json.begin_object("lost_by");
+    for (size_t i = 0; i < outlet.lost.size(); ++i) {
+      json.field(to_string(static_cast<OutletLoss>(i)), outlet.lost[i]);
+    }
+    json.end_object().field("written", outlet.written).field("offered", outlet.offered);
+    json.field("troubles", outlet.troubles).field("path", outlet.path).end_object();
+  }
+  json.end_array();
+}
 
 std::string summary_json(const SessionSummary& s, const RuleLoadReport& report) {
   std::string out;
@@ -45,6 +61,7 @@ std::string summary_json(const SessionSummary& s, const RuleLoadReport& report) 
     json.end_object();
   }
   json.end_array().end_object();
+  append_outlets(json, s.outlets);
   json.begin_array("blind_spots");
   for (const std::string& spot : s.blind_spots) json.value(spot);
   json.end_array().field("complete", s.outcome.has_value()).end_object();
@@ -52,37 +69,15 @@ std::string summary_json(const SessionSummary& s, const RuleLoadReport& report) 
   return out;
 }
 
-void print_causes(std::string_view title, const WorkerAccount& account, CounterGroup group) {
-  fmt::print(stderr, "  {:<12}{:>14}", title, account.total(group));
-  const char* separator = "   (";
-  for (size_t i = 0; i < account.table().size(); ++i) {
-    if (account.table()[i].group != group || account.words()[i] == 0) continue;
-    fmt::print(stderr, "{}{} {}", separator, account.table()[i].name, account.words()[i]);
-    separator = ", ";
-  }
-  fmt::print(stderr, "{}\n", separator[0] == ',' ? ")" : "");
-}
-
-void print_account(const SessionSummary& s) {
-  const WorkerAccount& a = s.total;
-  fmt::print(stderr, "account ({}):\n", s.balances ? "balances" : "DOES NOT BALANCE");
-  fmt::print(stderr, "  {:<12}{:>14}\n  {:<12}{:>14}   (by the driver)\n", "offered", s.ports[PortCounter::kOffered],
-             "missed", s.ports[PortCounter::kMissed]);
-  fmt::print(stderr, "  {:<12}{:>14}   ({})\n", "received", a[Counter::kReceived],
-             format_size(a[Counter::kReceivedBytes]));
-  if (a[Counter::kStored] > 0 || a[Counter::kNotStored] == 0)
-    fmt::print(stderr, "  {:<12}{:>14}\n", "stored", a[Counter::kStored]);
-  if (a[Counter::kNotStored] > 0)
-    fmt::print(stderr, "  {:<12}{:>14}   (no --store)\n", "not stored", a[Counter::kNotStored]);
-  if (a[Counter::kDuplicate] > 0) fmt::print(stderr, "  {:<12}{:>14}\n", "duplicate", a[Counter::kDuplicate]);
-  if (a[Counter::kCut] > 0) fmt::print(stderr, "  {:<12}{:>14}\n", "cut", a[Counter::kCut]);
-  print_causes("filtered", a, CounterGroup::kFiltered);
-  print_causes("dropped", a, CounterGroup::kDropped);
-  if (a[Counter::kInFlight] > 0) fmt::print(stderr, "  {:<12}{:>14}\n", "in flight", a[Counter::kInFlight]);
-  fmt::print(stderr, "{}, {}, {} in {:.2f} s\n",
-             counted(a[Counter::kHttpTransactions], "HTTP transaction", "HTTP transactions"),
-             counted(a[Counter::kFlowsCreated], "flow", "flows"), counted(a[Counter::kAlerts], "alert", "alerts"),
-             s.run_seconds);
+std::string account_text(const SessionSummary& s) {
+  std::string out = fmt::format("account ({}):\n", s.balances ? "balances" : "DOES NOT BALANCE");
+  append_balance_text(out, s.live ? &s.ports : nullptr, s.total);
+  const uint64_t lost = s.total[Counter::kRecordsDropped];
+  if (lost != 0)
+    out += fmt::format("{} dropped: they came faster than they were written\n", counted(lost, "record", "records"));
+  out += fmt::format("{} in {}, {:.2f} s\n", seen_text(s.total), format_size(s.total[Counter::kReceivedBytes]),
+                     s.run_seconds);
+  return out;
 }
 
 Result<void> write_summary(const std::string& path, const std::string& json) {
@@ -123,7 +118,8 @@ void RunOptions::add_to(CommandLine& line) {
   add("summary", po::value(&summary)->value_name("FILE|-"), "write the account and other figures as JSON at the end");
 }
 
-Result<PreparedRun> prepare_run(const RunOptions& options) {
+Result<PreparedRun> prepare_run(const RunOptions& options, bool eve_required) {
+  ignore_write_signals();
   PreparedRun run;
   if (options.checksums != "on" && options.checksums != "off") {
     return fail("--checksums {}: expected on or off", options.checksums);
@@ -155,11 +151,11 @@ Result<PreparedRun> prepare_run(const RunOptions& options) {
              left_out > 0 ? " ('gatetape rules check' says why)" : "");
   }
   if (!options.eve.empty()) {
-    Result<std::unique_ptr<EveFile>> eve = EveFile::open(options.eve);
-    if (!eve) return pass_on(eve);
-    run.eve = std::move(*eve);
-    run.session.sinks.push_back(run.eve.get());
+    run.eve = std::make_unique<Outlet>("eve", std::make_unique<EveFile>(options.eve),
+                                       OutletOptions{.required = eve_required});
+    run.session.outlets.push_back(run.eve.get());
   }
+  run.session.reopen_count = &hangup_count();
   run.session.progress = isatty(STDERR_FILENO) != 0;
   return run;
 }
@@ -168,7 +164,7 @@ int run_and_report(const CommandLine& line, const RunOptions& options, PreparedR
   catch_interrupts();
   Result<SessionSummary> summary = run_session(run.session, interrupt_flag());
   if (!summary) return line.failed(summary.error());
-  print_account(*summary);
+  write_to_stderr(account_text(*summary));
   for (const std::string& spot : summary->blind_spots) log_warning("{}", spot);
   if (!options.summary.empty()) {
     Result<void> written = write_summary(options.summary, summary_json(*summary, run.report));

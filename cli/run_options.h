@@ -8,7 +8,7 @@
 
 #include "capture/session.h"
 #include "cli/options.h"
-#include "export/eve_file.h"
+#include "export/outlet.h"
 #include "rules/engine/rule_set.h"
 
 namespace gatetape {
@@ -29,15 +29,16 @@ struct RunOptions {
 // Adds --rules-cache with its default. Parsing leaves `directory` empty when the user wants no cache.
 void add_rules_cache_option(CommandLine& line, std::string& directory);
 
-// The parts of a run, made from its options. The sinks in `session` point into `eve`.
+// The parts of a run, made from its options. The outlets in `session` point to `eve`.
 struct PreparedRun {
   SessionOptions session;
   RuleLoadReport report;  // empty when no rules were loaded
-  std::unique_ptr<EveFile> eve;
+  std::unique_ptr<Outlet> eve;
 };
 
-// Loads the rules and opens the EVE file. Prints to stderr how many rules did not load. The error is for the user.
-Result<PreparedRun> prepare_run(const RunOptions& options);
+// Loads the rules and prints to stderr how many did not load. `eve_required`: the records are what the run is for, so
+// that it fails when EVE cannot take them. The error is for the user.
+Result<PreparedRun> prepare_run(const RunOptions& options, bool eve_required);
 
 // Runs the session until its end or Ctrl-C, prints the account to stderr and writes --summary. Returns the exit code.
 int run_and_report(const CommandLine& line, const RunOptions& options, PreparedRun& run);

@@ -83,6 +83,7 @@ struct Columns {
 
   void line(const AccountRecord&) {}
   void line(const EventRecord&) {}
+  void line(const RunRecord&) {}
   void line(const TransactionRecord&) {}
 };
 

@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/query_options.h"
+#include "common/count_text.h"
 #include "common/json_writer.h"
 #include "common/log.h"
 #include "common/time_text.h"
@@ -48,46 +49,10 @@ double ratio(const StoreSummary& summary) {
 
 // ---------------------------------------------------------------- for people
 
-void line(std::string& out, int indent, const char* name, uint64_t value, const char* note = "") {
-  out += fmt::format("{:{}}{:<{}}{:>16}{}\n", "", indent, name, 28 - indent, value, note);
-}
-
-// Appends the balance as a sum that can be checked by eye.
-void append_account_text(std::string& out, const PortAccount& port, const WorkerAccount& worker) {
-  line(out, 2, "offered", port[PortCounter::kOffered], port.balances() ? "" : "   DOES NOT BALANCE");
-  line(out, 4, "missed by the driver", port[PortCounter::kMissed]);
-  line(out, 4, "received", port[PortCounter::kReceived]);
-  if (port[PortCounter::kErrors] != 0) line(out, 2, "refused as damaged", port[PortCounter::kErrors]);
-  line(out, 2, "received by workers", worker[Counter::kReceived], worker.balances() ? "" : "   DOES NOT BALANCE");
-  line(out, 4, "stored", worker[Counter::kStored]);
-  if (worker[Counter::kNotStored] != 0) line(out, 4, "not stored (no store)", worker[Counter::kNotStored]);
-  if (worker[Counter::kDuplicate] != 0) line(out, 4, "duplicate", worker[Counter::kDuplicate]);
-  if (worker[Counter::kCut] != 0) line(out, 4, "cut by policy", worker[Counter::kCut]);
-  for (size_t i = 0; i < worker.table().size(); ++i) {
-    const CounterRow& row = worker.table()[i];
-    if (row.group != CounterGroup::kFiltered && row.group != CounterGroup::kDropped) continue;
-    if (worker.words()[i] != 0)
-      line(out, 4, fmt::format("{}: {}", row.group_row().name, row.name).c_str(), worker.words()[i]);
-  }
-  if (worker.total(CounterGroup::kDropped) == 0) line(out, 4, "dropped", 0);
-  line(out, 4, "in flight", worker[Counter::kInFlight]);
-}
-
-void append_seen_text(std::string& out, const WorkerAccount& worker) {
-  out += "\nSeen in it\n";
-  line(out, 2, "flows", worker[Counter::kFlowsCreated]);
-  line(out, 2, "HTTP transactions", worker[Counter::kHttpTransactions]);
-  line(out, 2, "alerts", worker[Counter::kAlerts]);
-  if (worker[Counter::kRecordsDropped] != 0) line(out, 2, "records dropped", worker[Counter::kRecordsDropped]);
-  if (worker[Counter::kIpFragments] != 0) line(out, 2, "IP fragments", worker[Counter::kIpFragments]);
-  if (worker[Counter::kTcpAcknowledgedUnseen] != 0)
-    line(out, 2, "TCP bytes lost before us", worker[Counter::kTcpAcknowledgedUnseen]);
-}
-
 std::string text_of(const StoreState& state) {
   const StoreSummary& s = state.summary;
   std::string out = "Store\n";
-  line(out, 2, "packets", s.packets);
+  out += fmt::format("  {:<26}{:>16}\n", "packets", format_count(s.packets));
   out += fmt::format("  {:<26}{:>16}\n", "captured", format_size(s.captured_bytes));
   out += fmt::format("  {:<26}{:>16}   1 : {:.2f}\n", "on disk, index included", format_size(s.stored_bytes), ratio(s));
   out += fmt::format("  {:<26}{:>16}   {} open\n", "segments", s.segments, s.segments_open);
@@ -102,18 +67,13 @@ std::string text_of(const StoreState& state) {
   if (state.account.records() == 0) return out + "\nThe store has no account.\n";
 
   out += fmt::format("\nLast run, until {}\n", format_time(state.account.last_ns()));
-  append_account_text(out, state.account.last_run_port(), state.account.last_run_worker());
-  append_seen_text(out, state.account.last_run_worker());
+  const PortAccount last_port = state.account.last_run_port();
+  append_balance_text(out, state.account.last_run_of_file() ? nullptr : &last_port, state.account.last_run_worker());
+  append_beside_balance_text(out, state.account.last_run_worker());
   if (state.account.runs() > 1) {
-    const WorkerAccount worker = state.account.worker();
+    out += fmt::format("\nAll runs in this store ({})\n", format_count(state.account.runs()));
     const PortAccount port = state.account.port();
-    out += fmt::format("\nAll runs in this store ({})\n", state.account.runs());
-    line(out, 2, "offered", port[PortCounter::kOffered]);
-    line(out, 2, "missed by the driver", port[PortCounter::kMissed]);
-    line(out, 2, "received by workers", worker[Counter::kReceived]);
-    line(out, 2, "stored", worker[Counter::kStored]);
-    line(out, 2, "filtered", worker.total(CounterGroup::kFiltered));
-    line(out, 2, "dropped", worker.total(CounterGroup::kDropped));
+    append_balance_text(out, &port, state.account.worker(), false);
   }
   out += state.blind_spots.empty() ? "" : "\nWhat could not be seen\n";
   for (const std::string& spot : state.blind_spots) out += fmt::format("  - {}\n", spot);

@@ -1,89 +1,210 @@
 #include "common/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
-#include <utility>
 
 namespace gatetape {
+namespace {
 
-Result<File> File::open(const std::string& path, int flags) {
-  const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
-  if (descriptor < 0) return fail("{}: {}", path, std::strerror(errno));
-  return File(descriptor, path);
+constexpr mode_t kFileRights = 0644, kDirectoryRights = 0755;
+
+FileStatus status_of(const struct stat& status) {
+  FileStatus out;
+  out.kind = S_ISREG(status.st_mode)   ? FileStatus::Kind::kRegular
+             : S_ISDIR(status.st_mode) ? FileStatus::Kind::kDirectory
+             : S_ISLNK(status.st_mode) ? FileStatus::Kind::kLink
+                                       : FileStatus::Kind::kOther;
+  out.bytes = static_cast<uint64_t>(status.st_size);
+  out.rights = status.st_mode & 0777;
+  out.identity = {status.st_dev, status.st_ino};
+  return out;
 }
 
-Result<File> File::open_to_read(const std::string& path) {
-  return open(path, O_RDONLY);
-}
-Result<File> File::open_to_change(const std::string& path) {
-  return open(path, O_RDWR);
-}
-Result<File> File::create(const std::string& path) {
-  return open(path, O_RDWR | O_CREAT | O_EXCL);
-}
+class SystemFile final : public File {
+ public:
+  SystemFile(int descriptor, std::string path) : descriptor_(descriptor), path_(std::move(path)) {}
+  ~SystemFile() override { ::close(descriptor_); }
+  SystemFile(const SystemFile&) = delete;
 
-File::File(File&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)) {}
-
-File& File::operator=(File&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  std::swap(path_, other.path_);
-  return *this;
-}
-
-File::~File() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-size_t File::read_at(uint64_t offset, std::span<uint8_t> out) const {
-  size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t n = ::pread(descriptor_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    done += static_cast<size_t>(n);
+  Result<size_t> read_at(uint64_t offset, std::span<uint8_t> out) override {
+    size_t done = 0;
+    while (done < out.size()) {
+      const ssize_t n = ::pread(descriptor_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return failed();
+      if (n == 0) break;
+      done += static_cast<size_t>(n);
+    }
+    return done;
   }
-  return done;
-}
 
-Result<void> File::write_at(uint64_t offset, std::span<const uint8_t> bytes) {
-  size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t n =
-        ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail("{}: {}", path_, std::strerror(errno));
-    if (n == 0) return fail("{}: nothing written", path_);
-    done += static_cast<size_t>(n);
+  Result<void> write_at(uint64_t offset, std::span<const uint8_t> bytes) override {
+    return write_all(bytes, [&](const uint8_t* at, size_t n, size_t done) {
+      return ::pwrite(descriptor_, at, n, static_cast<off_t>(offset + done));
+    });
   }
-  return {};
+
+  Result<void> append(std::span<const uint8_t> bytes) override {
+    return write_all(bytes, [&](const uint8_t* at, size_t n, size_t) { return ::write(descriptor_, at, n); });
+  }
+
+  Result<void> truncate(uint64_t bytes) override {
+    if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) return failed();
+    return {};
+  }
+
+  Result<void> sync() override {
+    if (::fdatasync(descriptor_) != 0) return failed();
+    return {};
+  }
+
+  Result<FileStatus> status() override {
+    struct stat status;
+    if (::fstat(descriptor_, &status) != 0) return failed();
+    return status_of(status);
+  }
+
+  Result<bool> lock() override {
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno == EWOULDBLOCK) return false;
+    return failed();
+  }
+
+ private:
+  tl::unexpected<Error> failed() const { return fail_with(errno, "{}", path_); }
+
+  template <class Write>
+  Result<void> write_all(std::span<const uint8_t> bytes, Write write) {
+    for (size_t done = 0; done < bytes.size();) {
+      const ssize_t n = write(bytes.data() + done, bytes.size() - done, done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return failed();
+      if (n == 0) return fail_with(EIO, "{}: nothing written", path_);
+      done += static_cast<size_t>(n);
+    }
+    return {};
+  }
+
+  const int descriptor_;
+  const std::string path_;  // as it was when it was opened
+};
+
+class SystemFiles final : public FileSystem {
+ public:
+  Result<std::unique_ptr<File>> open_to_read(const std::string& path) override { return open(path, O_RDONLY); }
+  Result<std::unique_ptr<File>> open_to_change(const std::string& path) override { return open(path, O_RDWR); }
+  Result<std::unique_ptr<File>> open_to_append(const std::string& path) override { return open(path, O_WRONLY); }
+  Result<std::unique_ptr<File>> create(const std::string& path) override {
+    return open(path, O_RDWR | O_CREAT | O_EXCL);
+  }
+
+  Result<void> rename(const std::string& from, const std::string& to) override {
+    return done(::rename(from.c_str(), to.c_str()), to);
+  }
+  Result<void> remove(const std::string& path) override { return done(::unlink(path.c_str()), path); }
+
+  Result<std::vector<std::string>> list(const std::string& directory) override {
+    DIR* open = ::opendir(directory.c_str());
+    if (open == nullptr) return fail_with(errno, "{}", directory);
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = ::readdir(open)) {
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+      errno = 0;
+    }
+    const int code = errno;
+    ::closedir(open);
+    if (code != 0) return fail_with(code, "{}", directory);
+    return names;
+  }
+
+  Result<void> make_directories(const std::string& path) override {
+    for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+      const std::string part = path.substr(0, end);
+      if (::mkdir(part.c_str(), kDirectoryRights) != 0 && !is_directory(part)) return fail_with(errno, "{}", part);
+      if (end == std::string::npos) return {};
+    }
+  }
+
+  Result<void> sync_directory(const std::string& path) override {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) return fail_with(errno, "{}", path);
+    const int code = ::fsync(descriptor) != 0 ? errno : 0;
+    ::close(descriptor);
+    if (code != 0) return fail_with(code, "{}", path);
+    return {};
+  }
+
+  Result<FileStatus> status(const std::string& path) override {
+    struct stat status;
+    if (::stat(path.c_str(), &status) != 0) return fail_with(errno, "{}", path);
+    return status_of(status);
+  }
+
+  Result<void> set_rights(const std::string& path, uint32_t rights) override {
+    return done(::chmod(path.c_str(), rights), path);
+  }
+
+  Result<FreeSpace> free_space(const std::string& path) override {
+    struct statvfs status;
+    if (::statvfs(path.c_str(), &status) != 0) return fail_with(errno, "{}", path);
+    return FreeSpace{status.f_fsid, uint64_t{status.f_bavail} * status.f_frsize};
+  }
+
+ private:
+  static Result<std::unique_ptr<File>> open(const std::string& path, int flags) {
+    const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC, kFileRights);
+    if (descriptor < 0) return fail_with(errno, "{}", path);
+    return std::make_unique<SystemFile>(descriptor, path);
+  }
+
+  static Result<void> done(int returned, const std::string& path) {
+    if (returned != 0) return fail_with(errno, "{}", path);
+    return {};
+  }
+
+  // Leaves errno as it was.
+  static bool is_directory(const std::string& path) {
+    const int code = errno;
+    struct stat status;
+    const bool is = ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+    errno = code;
+    return is;
+  }
+};
+
+}  // namespace
+
+FileSystem& system_files() {
+  static SystemFiles files;
+  return files;
 }
 
-Result<void> File::truncate(uint64_t bytes) {
-  if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) return fail("{}: {}", path_, std::strerror(errno));
-  return {};
+Result<std::unique_ptr<File>> open_standard_output() {
+  const int descriptor = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);  // shares its position
+  if (descriptor < 0) return fail_with(errno, "standard output");
+  return std::make_unique<SystemFile>(descriptor, "standard output");
 }
 
-Result<void> File::sync() {
-  if (::fdatasync(descriptor_) != 0) return fail("{}: {}", path_, std::strerror(errno));
-  return {};
+bool is_out_of_space(const Error& error) {
+  return error.code == ENOSPC || error.code == EDQUOT;
 }
 
-uint64_t File::size() const {
-  struct stat status;
-  return ::fstat(descriptor_, &status) == 0 ? static_cast<uint64_t>(status.st_size) : 0;
+std::string_view file_name(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
 }
 
-Result<void> sync_directory(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return fail("{}: {}", path, std::strerror(errno));
-  const int failed = ::fsync(descriptor) != 0 ? errno : 0;
-  ::close(descriptor);
-  if (failed != 0) return fail("{}: {}", path, std::strerror(failed));
-  return {};
+std::string parent_directory(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return ".";
+  return std::string(path.substr(0, slash == 0 ? 1 : slash));
 }
 
 }  // namespace gatetape

@@ -1,47 +1,92 @@
-// Files by descriptor: whole reads and writes at an offset, errors with the file's name. No mapping: a file cut short
-// or evicted underneath a reader gives a short read, not a signal.
+// Files and file systems, behind interfaces that a test can replace: the store touches the disk through these alone.
+// Every error names its path and carries its errno (Error::code), so that callers can tell a full disk from a broken
+// one. Nothing is mapped into memory: a file that is cut short or evicted underneath a reader gives a short read, not a
+// signal.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/result.h"
 
 namespace gatetape {
 
-class File {
- public:
-  File() = default;
-  static Result<File> open_to_read(const std::string& path);
-  static Result<File> open_to_change(const std::string& path);  // reading and writing
-  static Result<File> create(const std::string& path);          // fails when it exists
-
-  File(File&& other) noexcept;
-  File& operator=(File&& other) noexcept;
-  ~File();
-
-  bool is_open() const { return descriptor_ >= 0; }
-  const std::string& path() const { return path_; }
-  int descriptor() const { return descriptor_; }
-  void renamed(std::string path) { path_ = std::move(path); }
-
-  // Bytes that were there, at most out.size(); fewer at the end of the file or on an error of the device.
-  size_t read_at(uint64_t offset, std::span<uint8_t> out) const;
-  Result<void> write_at(uint64_t offset, std::span<const uint8_t> bytes);
-  Result<void> truncate(uint64_t bytes);
-  Result<void> sync();
-  uint64_t size() const;  // 0 when it cannot be told
-
- private:
-  File(int descriptor, std::string path) : descriptor_(descriptor), path_(std::move(path)) {}
-  static Result<File> open(const std::string& path, int flags);
-
-  int descriptor_ = -1;
-  std::string path_;
+// Tells two files apart whatever they are called.
+struct FileIdentity {
+  uint64_t device = 0;
+  uint64_t number = 0;  // inode
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
 
-Result<void> sync_directory(const std::string& path);
+struct FileStatus {
+  enum class Kind { kRegular, kDirectory, kLink, kOther };
+  Kind kind = Kind::kRegular;
+  uint64_t bytes = 0;
+  uint32_t rights = 0;  // the nine lowest bits of its mode
+  FileIdentity identity;
+};
+
+struct FreeSpace {
+  uint64_t device = 0;  // tells file systems apart
+  uint64_t bytes = 0;   // that an unprivileged process may still write
+};
+
+// An open file; closed, and its lock released, when it is destroyed. One thread may read or write while another calls
+// sync(); no more is promised. It goes on under the same handle when it is renamed or removed.
+class File {
+ public:
+  virtual ~File() = default;
+
+  // How many bytes were there: as many as fit into `out`, fewer only where the file ends. An error of the device is an
+  // error, never a short read.
+  virtual Result<size_t> read_at(uint64_t offset, std::span<uint8_t> out) = 0;
+  // All of them, or an error; some may have been written then.
+  virtual Result<void> write_at(uint64_t offset, std::span<const uint8_t> bytes) = 0;
+  // The same at the handle's own position, for what has no offsets: pipes, devices, standard output.
+  virtual Result<void> append(std::span<const uint8_t> bytes) = 0;
+  virtual Result<void> truncate(uint64_t bytes) = 0;
+  // The bytes survive a power cut when it returns; the name does when the directory was synced, too.
+  virtual Result<void> sync() = 0;
+  virtual Result<FileStatus> status() = 0;
+  // Takes the exclusive lock (flock(2)) that lasts as long as the file is open. False: another process or handle has
+  // it.
+  virtual Result<bool> lock() = 0;
+};
+
+// Any thread.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+
+  virtual Result<std::unique_ptr<File>> open_to_read(const std::string& path) = 0;
+  virtual Result<std::unique_ptr<File>> open_to_change(const std::string& path) = 0;  // reading and writing
+  virtual Result<std::unique_ptr<File>> open_to_append(const std::string& path) = 0;  // writing; for append() alone
+  virtual Result<std::unique_ptr<File>> create(const std::string& path) = 0;          // EEXIST when it exists
+
+  virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  virtual Result<void> remove(const std::string& path) = 0;
+  virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;  // names, in no order
+  virtual Result<void> make_directories(const std::string& path) = 0;               // those above it, too
+  virtual Result<void> sync_directory(const std::string& path) = 0;                 // its entries survive a power cut
+  virtual Result<FileStatus> status(const std::string& path) = 0;                   // follows links
+  virtual Result<void> set_rights(const std::string& path, uint32_t rights) = 0;
+  virtual Result<FreeSpace> free_space(const std::string& path) = 0;
+};
+
+// The machine's.
+FileSystem& system_files();
+// For append() alone.
+Result<std::unique_ptr<File>> open_standard_output();
+
+// The disk, or the user's share of it, is full (ENOSPC, EDQUOT): room can be made for the same call to succeed.
+bool is_out_of_space(const Error& error);
+
+// The last component of a path, and what comes before it ("." when there is nothing).
+std::string_view file_name(std::string_view path);
+std::string parent_directory(std::string_view path);
 
 }  // namespace gatetape

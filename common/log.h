@@ -11,6 +11,10 @@ enum class LogLevel { kInfo, kWarning, kError };
 
 void log_message(LogLevel level, std::string_view message);
 
+// The text as it is, to stderr. A reader of stderr that hangs does not stop the program: what it does not take within
+// a fifth of a second is left out, and how many texts were is said once it reads again.
+void write_to_stderr(std::string_view text);
+
 template <class... Args>
 void log_info(fmt::format_string<Args...> format, Args&&... args) {
   log_message(LogLevel::kInfo, fmt::format(format, std::forward<Args>(args)...));

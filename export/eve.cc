@@ -25,7 +25,7 @@ bool has_ports(uint8_t protocol) {
   return protocol == kProtocolTcp || protocol == kProtocolUdp || protocol == kProtocolSctp;
 }
 
-// What every event about a flow begins with.
+// The fields with which every event about a flow begins.
 template <class FlowBound>
 void write_head(JsonWriter& json, const FlowBound& record, std::string_view event_type, uint64_t ordinal) {
   json.field("flow_id", record.flow_id).field("pcap_cnt", ordinal + 1).field("event_type", event_type);
@@ -218,6 +218,13 @@ void write(JsonWriter& json, const AccountRecord& record) {
 void write(JsonWriter& json, const EventRecord& record) {
   json.field("event_type", "engine").begin_object("engine").field("event", record.name);
   json.field("message", record.detail).end_object();
+}
+
+void write(JsonWriter& json, const RunRecord& record) {
+  json.field("event_type", "engine").begin_object("engine");
+  json.field("event", record.ended ? kEventCaptureEnded : kEventCaptureStarted).field("message", record.sources);
+  if (!record.ended) json.field("build", record.build).field("host", record.host).field("rules", record.rules);
+  json.end_object();
 }
 
 void write(JsonWriter& json, const TransactionRecord& record) {

@@ -88,6 +88,15 @@ RecordTypes Expression::record_types() const {
   return types;
 }
 
+std::vector<uint64_t> Expression::sids() const {
+  std::vector<uint64_t> out;
+  for (const ConnectionTerm& term : parts_->connections) {
+    const OwnTerm& own = term.node.own;
+    if (term.name == OwnName::kSid && own.comparison == Comparison::kEqual) out.push_back(own.number);
+  }
+  return out;
+}
+
 Result<Expression> Expression::parse(std::string_view text) {
   auto parts = std::make_unique<Parts>();
   parts->text = text;

@@ -55,6 +55,8 @@ class Expression {
 
   // Returns the types of records that learn() must see before packets or records are matched, or 0 when it needs none.
   RecordTypes record_types() const;
+  // Returns the rules (sid) whose alerts it asks for by their number.
+  std::vector<uint64_t> sids() const;
   // Takes one record of the store. The caller passes all records of record_types() that are dated from
   // kLookBackNanoseconds before the range to its end, because a transaction counts when its request or its response
   // lies in the range.

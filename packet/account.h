@@ -30,7 +30,7 @@ enum class BalancePlace : uint8_t {
 };
 
 struct CounterGroupRow {
-  std::string_view name;   // of the JSON object; empty: the group's rows stand directly in the account
+  std::string_view name;   // names the JSON object; empty: the group's rows stand directly in the account
   std::string_view title;  // for people
   BalancePlace place;
 

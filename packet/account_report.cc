@@ -1,11 +1,14 @@
 #include "packet/account_report.h"
 
+#include <iterator>
+#include <type_traits>
+
 #include "common/count_text.h"
 
 namespace gatetape {
 namespace {
 
-std::string in_units(uint64_t count, CounterUnit unit) {
+std::string_view unit_words(CounterUnit unit, uint64_t count) {
   struct Words {
     std::string_view one, several;
   };
@@ -13,7 +16,11 @@ std::string in_units(uint64_t count, CounterUnit unit) {
   static constexpr Words kWords[] = {GATETAPE_COUNTER_UNITS(GATETAPE_UNIT_WORDS)};
 #undef GATETAPE_UNIT_WORDS
   const Words& words = kWords[static_cast<size_t>(unit)];
-  return counted(count, words.one, words.several);
+  return count == 1 ? words.one : words.several;
+}
+
+std::string in_units(uint64_t count, CounterUnit unit) {
+  return fmt::format("{} {}", format_count(count), unit_words(unit, count));
 }
 
 // The fields of one group, in an object if it has a name.
@@ -50,7 +57,81 @@ std::vector<std::string> losses_of(const Account& account) {
   return out;
 }
 
+constexpr int kLabelWidth = 50, kValueWidth = 18;
+
+void append_line(std::string& out, int indent, std::string_view label, std::string_view value, std::string_view rest) {
+  fmt::format_to(std::back_inserter(out), "{:{}}{:<{}}{:>{}}{}{}\n", "", indent, label, kLabelWidth - indent, value,
+                 kValueWidth, rest.empty() ? "" : " ", rest);
+}
+
+// Parts that are told even when they are zero: that nothing was lost is news.
+template <class Account>
+bool is_told(const CounterRow& row, uint64_t value) {
+  if (value != 0) return true;
+  const auto is = [&](auto id) { return &row == &Account::table()[static_cast<size_t>(id)]; };
+  if constexpr (std::is_same_v<Account, PortAccount>) {
+    return is(PortCounter::kMissed) || is(PortCounter::kReceived);
+  } else {
+    return is(Counter::kStored);
+  }
+}
+
+template <class Account>
+void append_sum(std::string& out, const Account& account, bool claim) {
+  for (size_t i = 0; i < account.table().size(); ++i) {
+    const CounterRow& row = account.table()[i];
+    const CounterGroupRow& group = row.group_row();
+    const uint64_t value = account.words()[i];
+    const std::string count = format_count(value);
+    if (group.place == BalancePlace::kWhole) {
+      append_line(out, 2, row.words, count, claim && !account.balances() ? "packets   DOES NOT BALANCE" : "packets");
+    } else if (group.is_part() && is_told<Account>(row, value)) {
+      append_line(out, 4, group.name.empty() ? row.words : fmt::format("{} ({})", group.name, row.name), count,
+                  group.name.empty() ? "" : fmt::format("  {}", row.words));
+    }
+  }
+}
+
 }  // namespace
+
+void append_balance_text(std::string& out, const PortAccount* port, const WorkerAccount& account, bool claim) {
+  if (port != nullptr) {
+    append_sum(out, *port, claim);
+    const uint64_t refused = (*port)[PortCounter::kErrors];
+    if (refused != 0) append_line(out, 2, "refused as damaged", format_count(refused), "packets");
+  }
+  append_sum(out, account, claim);
+  if (account.total(CounterGroup::kDropped) == 0) append_line(out, 4, "dropped", "0", "");
+}
+
+void append_beside_balance_text(std::string& out, const WorkerAccount& account) {
+  for (size_t g = 0; g < std::size(kCounterGroups); ++g) {
+    const auto group = static_cast<CounterGroup>(g);
+    const CounterGroupRow& about = kCounterGroups[g];
+    if (about.is_part() || about.place == BalancePlace::kWhole) continue;
+    // That there was no alert is news; of other groups what is zero is left out.
+    const bool all = group == CounterGroup::kSeen;
+    if (!all && account.total(group) == 0) continue;
+    fmt::format_to(std::back_inserter(out), "\n{}\n", about.title);
+    for (size_t i = 0; i < account.table().size(); ++i) {
+      const CounterRow& row = account.table()[i];
+      const uint64_t value = account.words()[i];
+      if (row.group != group || (value == 0 && !all)) continue;
+      const std::string_view unit = unit_words(row.unit, value);
+      append_line(out, 2, row.words, format_count(value), unit == row.words || all ? "" : unit);
+    }
+  }
+}
+
+std::string seen_text(const WorkerAccount& account) {
+  std::string out;
+  for (size_t i = 0; i < account.table().size(); ++i) {
+    const CounterRow& row = account.table()[i];
+    if (row.group != CounterGroup::kSeen) continue;
+    fmt::format_to(std::back_inserter(out), "{}{}", out.empty() ? "" : ", ", in_units(account.words()[i], row.unit));
+  }
+  return out;
+}
 
 void append_balance(JsonWriter& json, const WorkerAccount& account) {
   append_groups(json, account, true);

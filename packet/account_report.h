@@ -21,9 +21,19 @@ void append_beside_balance(JsonWriter& json, const WorkerAccount& account);
 // All counters of a port, as numbers, and `balances`.
 void append_account(JsonWriter& json, const PortAccount& account);
 
-// --- text ---
+// --- text: whole lines for people, with units, plurals and thousands separators ---
 
-// What an extract must own up to, one sentence part each, only what is not zero:
+// The balance as a sum that can be checked by eye: received, and below it all that became of it; rare parts only when
+// they are not zero. `port` is null when the source was a file, which no driver can miss packets of. `claim` says on
+// the lines of both sums when they do not balance; it must be false for a span of time, whose packets in flight are
+// left out.
+void append_balance_text(std::string& out, const PortAccount* port, const WorkerAccount& account, bool claim = true);
+// All other groups with their titles, as far as they counted anything.
+void append_beside_balance_text(std::string& out, const WorkerAccount& account);
+// Returns a summary of what was seen, in one line without an end: "3 HTTP transactions, 1 flow, 0 alerts".
+std::string seen_text(const WorkerAccount& account);
+
+// Returns the losses that an extract must state, a part of a sentence for each that is not zero:
 // "4 packets dropped (store_queue_full): the disk was slower than the traffic".
 std::vector<std::string> losses(const PortAccount& account);
 std::vector<std::string> losses(const WorkerAccount& account);

@@ -21,7 +21,7 @@ namespace gatetape {
 
 inline constexpr uint16_t kCounterNumberMax = 0x7fff;
 // Numbers of counters that no longer are.
-inline constexpr std::array<uint16_t, 0> kRetiredWorkerNumbers{};
+inline constexpr std::array<uint16_t, 2> kRetiredWorkerNumbers{67, 68};
 
 }  // namespace gatetape
 
@@ -33,7 +33,12 @@ inline constexpr std::array<uint16_t, 0> kRetiredWorkerNumbers{};
   ROW(kBytes,        "byte",        "bytes")         \
   ROW(kSegments,     "segment",     "segments")      \
   ROW(kFlows,        "flow",        "flows")         \
-  ROW(kTransactions, "transaction", "transactions")  \
+  ROW(kTransactions, "HTTP transaction", "HTTP transactions") \
+  ROW(kMessages,     "message",     "messages")      \
+  ROW(kBodies,       "body",        "bodies")        \
+  ROW(kStreams,      "stream",      "streams")       \
+  ROW(kGaps,         "gap",         "gaps")          \
+  ROW(kTimes,        "time",        "times")         \
   ROW(kAlerts,       "alert",       "alerts")        \
   ROW(kRecords,      "record",      "records")
 
@@ -52,10 +57,14 @@ inline constexpr std::array<uint16_t, 0> kRetiredWorkerNumbers{};
   ROW(kDecoded,  "decoded",  "Decoding: how far it came",      kBeside)  \
   ROW(kFlows,    "flows",    "Flows",                          kBeside)  \
   ROW(kTcp,      "tcp",      "TCP",                            kBeside)  \
+  ROW(kVerdicts, "tcp_verdicts", "TCP segments that needed a verdict", kBeside)  \
   ROW(kHttp,     "http",     "HTTP",                           kBeside)  \
-  ROW(kRecords,  "records",  "Records",                        kBeside)
+  ROW(kBodies,   "bodies",   "Bodies with a content coding",   kBeside)  \
+  ROW(kMatching, "matching", "Matching",                       kBeside)  \
+  ROW(kRecords,  "records",  "Records",                        kBeside)  \
+  ROW(kHeld,     "held",     "Held now",                       kNow)
 
-// What a worker counts.
+// The counters of a worker.
 #define GATETAPE_WORKER_COUNTERS(ROW)                                                                                          \
   /* the balance */                                                                                                            \
   ROW(kReceived,               0,  kTotal,    kPackets,  "received",          "received by workers")                           \
@@ -73,8 +82,8 @@ inline constexpr std::array<uint16_t, 0> kRetiredWorkerNumbers{};
   ROW(kDroppedOversized,       19, kDropped,  kPackets,  "oversized",         "longer than the store's limit")                 \
   ROW(kDroppedUnknown,         64, kDropped,  kPackets,  "unknown_cause",     "a newer version knows the cause")               \
   /* what was received, seen from the traffic */                                                                               \
-  ROW(kFlowsCreated,           45, kSeen,     kFlows,    "flows",             "flows")                                         \
   ROW(kHttpTransactions,       50, kSeen,     kTransactions, "http",          "HTTP transactions")                             \
+  ROW(kFlowsCreated,           45, kSeen,     kFlows,    "flows",             "flows")                                         \
   ROW(kAlerts,                 52, kSeen,     kAlerts,   "alerts",            "alerts")                                        \
   ROW(kReceivedBytes,          1,  kTraffic,  kBytes,    "received_bytes",    "received, on the wire")                         \
   ROW(kStoredBytes,            3,  kTraffic,  kBytes,    "stored_bytes",      "stored, as captured")                           \
@@ -95,14 +104,62 @@ inline constexpr std::array<uint16_t, 0> kRetiredWorkerNumbers{};
   ROW(kDecodedMalformedTransport,  30, kDecoded, kPackets, "malformed_transport", "malformed transport header")                \
   ROW(kDecodedTooManyLayers,       31, kDecoded, kPackets, "too_many_layers",     "too many VLAN tags or extension headers")   \
   ROW(kFlowsEvicted,           46, kFlows,    kFlows,    "evicted",           "evicted, the table was full")                   \
+  ROW(kFlowsExpired,           86, kFlows,    kFlows,    "expired",           "ended by a timeout")                            \
+  ROW(kTcpSegments,            65, kTcp,      kSegments, "segments",          "looked at")                                     \
   ROW(kTcpOutOfOrder,          47, kTcp,      kSegments, "out_of_order",      "waited behind a hole")                          \
   ROW(kTcpOverlapping,         48, kTcp,      kSegments, "overlapping",       "partly seen before")                            \
   ROW(kTcpOverLimit,           49, kTcp,      kSegments, "over_limit",        "found the budget for waiting used up")          \
   ROW(kTcpAcknowledgedUnseen,  42, kTcp,      kBytes,    "acknowledged_unseen_bytes", "acknowledged, but lost before the sensor") \
+  ROW(kTcpRetransmitted,       66, kTcp,      kSegments, "retransmitted",     "with nothing new")                              \
+  ROW(kTcpGaps,                69, kTcp,      kGaps,     "gaps",              "in streams")                                    \
+  ROW(kTcpGapBytes,            70, kTcp,      kBytes,    "gap_bytes",         "in gaps")                                       \
+  ROW(kTcpMidstream,           71, kTcp,      kFlows,    "midstream",         "begun before the capture")                      \
+  /* in the order of SegmentVerdict (reassembly/tcp_validation.h) */                                                           \
+  ROW(kVerdictAccepted, 92, kVerdicts, kSegments, "accepted", "accepted")                                                      \
+  ROW(kVerdictNotFollowed, 93, kVerdicts, kSegments, "not_followed", "begun before the capture, and not to be followed")       \
+  ROW(kVerdictResetAccepted, 94, kVerdicts, kSegments, "reset_accepted", "resets accepted")                                    \
+  ROW(kVerdictResetMisplaced, 95, kVerdicts, kSegments, "reset_misplaced", "resets that no receiver would accept")             \
+  ROW(kVerdictResetAfterClose, 96, kVerdicts, kSegments, "reset_after_close", "resets after the close")                        \
+  ROW(kVerdictSynRepeated, 97, kVerdicts, kSegments, "syn_repeated", "SYNs repeated")                                          \
+  ROW(kVerdictSynChallenged, 98, kVerdicts, kSegments, "syn_challenged", "SYNs in an open connection")                         \
+  ROW(kVerdictSynAckMisplaced, 99, kVerdicts, kSegments, "syn_ack_misplaced", "SYN+ACKs in an open connection")                \
+  ROW(kVerdictSynAckOfNothing, 100, kVerdicts, kSegments, "syn_ack_of_nothing", "SYN+ACKs of a SYN never sent")                \
+  ROW(kVerdictBeyondWindow, 101, kVerdicts, kSegments, "beyond_window", "beyond the window, ignored")                          \
+  ROW(kVerdictBeyondWindowBelieved, 102, kVerdicts, kSegments, "beyond_window_believed", "beyond the window, believed")        \
+  ROW(kHttpBegun,              72, kHttp,     kTransactions, "begun",         "begun")                                         \
+  ROW(kHttpComplete,           73, kHttp,     kTransactions, "complete",      "complete on both sides")                        \
   ROW(kHttpAnomalies,          51, kHttp,     kTransactions, "anomalous",     "with an anomaly")                               \
-  ROW(kRecordsDropped,         53, kRecords,  kRecords,  "dropped",           "dropped, the records thread was too slow")
+  ROW(kHttpInterim,            74, kHttp,     kMessages, "interim_responses", "interim responses (1xx)")                       \
+  ROW(kHttpHeadsTooLarge,      75, kHttp,     kMessages, "heads_too_large",   "with a head too large to be read whole")        \
+  ROW(kHttpOverMemory,         77, kHttp,     kMessages, "over_memory",       "with a head that found the memory used up")     \
+  ROW(kHttpOverOutstanding,    76, kHttp,     kTransactions, "over_outstanding", "ended early, too many waited for a response") \
+  ROW(kHttpPlacesLost,         78, kHttp,     kTimes,    "places_lost",       "the place in a stream was lost")                \
+  ROW(kHttpBytesSkipped,       79, kHttp,     kBytes,    "bytes_skipped",     "skipped in search of a start line")             \
+  ROW(kBodiesDecoded,          80, kBodies,   kBodies,   "decoded",           "decoded")                                       \
+  ROW(kBodyBytesCoded,         81, kBodies,   kBytes,    "bytes_in",          "before decoding")                               \
+  ROW(kBodyBytesDecoded,       82, kBodies,   kBytes,    "bytes_out",         "after decoding")                                \
+  ROW(kBodiesMalformed,        83, kBodies,   kBodies,   "malformed",         "that broke off, their coding is malformed")     \
+  ROW(kBodiesBombs,            84, kBodies,   kBodies,   "bombs",             "that broke off, they grew too large")           \
+  ROW(kBodiesRefused,          85, kBodies,   kBodies,   "refused",           "inspected as sent, all decoders were in use")   \
+  ROW(kMatchWindowsTakenAway, 103, kMatching, kStreams, "windows_taken_away", "whose last bytes were forgotten")               \
+  ROW(kMatchBodiesOverBudget, 104, kMatching, kBodies, "bodies_over_budget", "inspected only as far as memory allowed")        \
+  ROW(kMatchTransactionsOverLimit, 105, kMatching, kTransactions, "transactions_over_limit", "inspected without their bodies") \
+  ROW(kMatchFlowbitsOverLimit, 106, kMatching, kTimes, "flowbits_over_limit", "a flowbit was not set, too many were")          \
+  ROW(kMatchPendingOverLimit, 107, kMatching, kTimes, "pending_over_limit", "a rule could not wait for the rest")              \
+  ROW(kMatchAlertsOverLimit, 108, kMatching, kAlerts, "alerts_over_limit", "not reported, too many for one packet")            \
+  ROW(kMatchEarlyLooks, 109, kMatching, kTimes, "early_looks", "a packet was looked at before its end")                        \
+  ROW(kMatchInspectionsCut, 110, kMatching, kTimes, "inspections_cut", "a rule took too many steps")                           \
+  ROW(kMatchThresholdsForgotten, 111, kMatching, kTimes, "thresholds_forgotten", "a threshold was forgotten")                  \
+  ROW(kMatchBodyVerdictsFound, 112, kMatching, kBodies, "body_verdicts_found", "not scanned again, seen before")               \
+  ROW(kRecordsDropped,         53, kRecords,  kRecords,  "dropped",           "dropped, the records thread was too slow")      \
+  /* the state of a moment */                                                                                                  \
+  ROW(kFlowsHeld,              87, kHeld,     kFlows,    "flows",             "followed")                                      \
+  ROW(kReorderBytesHeld,       88, kHeld,     kBytes,    "reorder_bytes",     "behind holes of streams")                       \
+  ROW(kReorderBuffersHeld,     89, kHeld,     kStreams,  "reorder_buffers",   "with a hole")                                   \
+  ROW(kHttpHeld,               90, kHeld,     kTransactions, "http",          "open")                                          \
+  ROW(kHttpHeadBytesHeld,      91, kHeld,     kBytes,    "http_head_bytes",   "heads of open HTTP transactions")
 
-// What a port counts. Each has its own balance: offered = missed + received.
+// The counters of a port. Each has its own balance: offered = missed + received.
 #define GATETAPE_PORT_COUNTERS(ROW)                                                             \
   ROW(kOffered,       0, kTotal,   kPackets, "offered",        "offered")                       \
   ROW(kMissed,        1, kLost,    kPackets, "missed",         "missed by the driver")          \

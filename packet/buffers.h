@@ -31,7 +31,7 @@ constexpr BufferDirections side_of(Direction direction) {
   return direction == Direction::kToServer ? kInRequest : kInResponse;
 }
 
-// What a rule can have done to a buffer's bytes before it looks at them.
+// The transforms that a rule can apply to a buffer's bytes before it looks at them.
 enum class Transform : uint8_t {
   kDotPrefix,           // a dot is put before the buffer
   kToLowercase,         // ASCII letters become lower case
@@ -52,7 +52,7 @@ constexpr bool contains(TransformSet set, Transform transform) {
   return (set & (1u << static_cast<unsigned>(transform))) != 0;
 }
 
-// Who supplies a buffer.
+// The supplier of a buffer.
 enum class BufferSource : uint8_t {
   kPackets,  // packets and streams; no protocol is needed
   kHttp,     // transactions of HTTP

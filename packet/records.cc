@@ -43,6 +43,11 @@ template <class R, class F>
 void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, EventRecord> {
   each(r.timestamp_ns), each(r.name), each(r.detail);
 }
+template <class R, class F>
+void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, RunRecord> {
+  each(r.timestamp_ns), each(r.run_started_ns), each(r.ended), each(r.of_file), each(r.build), each(r.host);
+  each(r.user), each(r.sources), each(r.filters), each(r.rules), each(r.sids);
+}
 
 template <class R, class F>
 void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, TransactionRecord> {

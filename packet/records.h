@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -108,8 +109,8 @@ struct AccountRecord {
   PortAccount port_account;      // ports: all of them, in worker 0's records only; files: what this worker took of them
 };
 
-// Name of the first event of each run.
-inline constexpr std::string_view kEventCaptureStarted = "capture.started";
+// Names in EVE of a run's beginning and proper end.
+inline constexpr std::string_view kEventCaptureStarted = "capture.started", kEventCaptureEnded = "capture.ended";
 
 // A thing that happened to the sensor itself: a degradation step, a vanished interface, eviction.
 struct EventRecord {
@@ -122,7 +123,7 @@ struct EventRecord {
 // A transaction of a protocol that has no type of record of its own. EVE shows its values as an object that is named
 // after the protocol.
 struct TransactionRecord {
-  static constexpr uint8_t kType = 6;
+  static constexpr uint8_t kType = 7;
   uint64_t flow_id = 0;
   uint64_t transaction_id = 0;
   Endpoints endpoints;  // client to server
@@ -134,7 +135,27 @@ struct TransactionRecord {
   std::string_view values;  // packet/record_values.h
 };
 
-using Record = std::variant<HttpRecord, FlowRecord, AlertRecord, AccountRecord, EventRecord, TransactionRecord>;
+// A run of the sensor begins, or ends properly. A run without a record of its end was killed, or still goes on.
+struct RunRecord {
+  static constexpr uint8_t kType = 6;
+  int64_t timestamp_ns = 0;    // wall time of the beginning; of an end: the time until which the last account counts
+  int64_t run_started_ns = 0;  // wall time; the run's name in all its records and segments
+  bool ended = false;          // all that was taken in is written, or counted as lost
+  bool of_file = false;        // the source is a file, and its packets are the clock
+  // A beginning alone has the rest.
+  std::string_view build, host, user, sources;
+  std::string_view filters;  // which packets are kept: ingress, hostile networks, expression
+  std::string_view rules;    // identity of the rule set, SHA-256 in hexadecimal; empty: no rules
+  std::string_view sids;     // numbers of the loaded rules, as encode_sids() made it
+};
+
+// Numbers of rules in few bytes: rising, each as its distance from the one before, LEB128.
+std::string encode_sids(std::vector<uint32_t> sids);
+// Sorted. Empty, too, when the bytes are not what encode_sids() makes.
+std::vector<uint32_t> sids_of(const RunRecord& record);
+
+using Record =
+    std::variant<HttpRecord, FlowRecord, AlertRecord, AccountRecord, EventRecord, RunRecord, TransactionRecord>;
 
 // A set of types of records: bit n stands for the type n (kType).
 using RecordTypes = uint32_t;
@@ -181,8 +202,8 @@ Result<void> for_each_record(std::span<const uint8_t> bytes, const std::function
 Result<void> for_each_raw_record(std::span<const uint8_t> bytes,
                                  const std::function<void(uint8_t type, std::span<const uint8_t> record)>& visit);
 
-// Takes finished batches off a worker's hands: EVE output, the store. Called on the records thread, one batch at a
-// time.
+// Takes finished batches off a worker's hands: EVE output, the store. The records thread calls it with one batch after
+// another.
 class RecordSink {
  public:
   virtual ~RecordSink() = default;

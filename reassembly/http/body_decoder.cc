@@ -51,6 +51,16 @@ struct BodyDecoder::Inflate {
   uint32_t header_length = 0;
 };
 
+BodyDecoderCounters& BodyDecoderCounters::operator+=(const BodyDecoderCounters& other) {
+  const auto& [their_bodies, their_bytes_in, their_bytes_out, their_malformed, their_bombs] = other;
+  bodies += their_bodies;
+  bytes_in += their_bytes_in;
+  bytes_out += their_bytes_out;
+  malformed += their_malformed;
+  bombs += their_bombs;
+  return *this;
+}
+
 BodyDecoder::BodyDecoder(const BodyDecoderLimits& limits) : limits_(limits) {}
 BodyDecoder::~BodyDecoder() = default;
 BodyDecoder::BodyDecoder(BodyDecoder&&) noexcept = default;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gatetape {
@@ -39,6 +40,8 @@ struct BodyDecoderCounters {
   uint64_t bytes_in = 0, bytes_out = 0;
   uint64_t malformed = 0;
   uint64_t bombs = 0;
+
+  BodyDecoderCounters& operator+=(const BodyDecoderCounters& other);
 };
 
 class BodyDecoder {
@@ -66,6 +69,8 @@ class BodyDecoder {
   void gap();
   BodyDecodeStatus status() const { return status_; }
   const BodyDecoderCounters& counters() const { return counters_; }
+  // Returns the counts since the last call.
+  BodyDecoderCounters take_counters() { return std::exchange(counters_, {}); }
 
  private:
   struct Inflate;

@@ -23,6 +23,7 @@ BodyDecoders::Pointer BodyDecoders::lend(const HttpHead& head) {
 
 void BodyDecoders::give_back(BodyDecoder* decoder) {
   --lent_;
+  counters_ += decoder->take_counters();
   free_.emplace_back(decoder);
 }
 

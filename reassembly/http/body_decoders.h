@@ -25,6 +25,8 @@ class BodyDecoders {
   // For the body behind this head; null when it has no coding that can be removed, or all decoders are lent.
   Pointer lend(const HttpHead& head);
   uint64_t refused() const { return refused_; }
+  // Over all decoders, of the bodies whose decoder has come back.
+  const BodyDecoderCounters& counters() const { return counters_; }
 
  private:
   void give_back(BodyDecoder* decoder);
@@ -32,6 +34,7 @@ class BodyDecoders {
   std::vector<std::unique_ptr<BodyDecoder>> free_;
   size_t lent_ = 0;
   uint64_t refused_ = 0;
+  BodyDecoderCounters counters_;
 };
 
 }  // namespace gatetape

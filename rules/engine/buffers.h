@@ -1,4 +1,4 @@
-// What rules look at in one message of a transaction: the buffers that its protocol supplies, and the body, which the
+// The parts of one message of a transaction that rules look at: the buffers of its protocol, and the body, which the
 // matcher has kept.
 #pragma once
 

@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "common/result.h"
@@ -62,6 +63,11 @@ class RuleSet {
     return zone_rules_[source_zone][destination_zone][static_cast<size_t>(index(direction))];
   }
   const std::vector<PrefilterInfo>& prefilters() const { return prefilter_info_; }
+
+  // rule_set_identity.cc. SHA-256 over the files as they were read, in hexadecimal; and the numbers of the rules that
+  // were loaded from them.
+  std::string identity() const;
+  std::vector<uint32_t> sids() const;
 
  private:
   friend class RuleSetBuilder;

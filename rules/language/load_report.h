@@ -50,9 +50,9 @@ struct RuleLoadReport {
   uint64_t broken = 0;       // skipped, for an error in the rule
   std::vector<RuleProblem> problems;
   double load_seconds = 0;
-  double compile_seconds = 0;  // of those, after parsing
+  double compile_seconds = 0;  // part of load_seconds, after parsing
   uint64_t databases = 0;
-  uint64_t databases_cached = 0;  // of those, not compiled but found in the cache
+  uint64_t databases_cached = 0;  // not compiled but found in the cache
   std::string cache_problem;      // why the cache was of no use; empty when it was, or was not asked for
 };
 

@@ -44,10 +44,10 @@ std::optional<uint8_t> protocol_number(std::string_view name) {
   return number ? std::optional(static_cast<uint8_t>(*number)) : std::nullopt;
 }
 
-template <PacketField field>
+// Adds a test of a number in the packet's header that is at most `max`.
+template <PacketField field, uint64_t max>
 void add_packet_number(RuleDraft& draft, const Option& option) {
-  constexpr uint64_t kMax = field == PacketField::kPayloadSize ? UINT16_MAX : UINT8_MAX;
-  const auto test = parse_number_test(option.value, kMax);
+  const auto test = parse_number_test(option.value, max);
   if (!test) return draft.problems.syntax(option.value, "bad {}: {}", option.name, option.value);
   const auto same = [](const PacketTest& other) { return other.field == field; };
   if (std::any_of(draft.rule.packet_tests.begin(), draft.rule.packet_tests.end(), same)) {
@@ -112,10 +112,10 @@ void add_stream_size(RuleDraft& draft, const Option& option) {
 using enum ValueShape;
 
 constexpr KeywordInfo kKeywords[] = {
-    {"dsize", kRequired, &add_packet_number<PacketField::kPayloadSize>},
-    {"ttl", kRequired, &add_packet_number<PacketField::kTtl>},
-    {"itype", kRequired, &add_packet_number<PacketField::kIcmpType>},
-    {"icode", kRequired, &add_packet_number<PacketField::kIcmpCode>},
+    {"dsize", kRequired, &add_packet_number<PacketField::kPayloadSize, UINT16_MAX>},
+    {"ttl", kRequired, &add_packet_number<PacketField::kTtl, UINT8_MAX>},
+    {"itype", kRequired, &add_packet_number<PacketField::kIcmpType, UINT8_MAX>},
+    {"icode", kRequired, &add_packet_number<PacketField::kIcmpCode, UINT8_MAX>},
     {"ip_proto", kRequired, &add_ip_protocol},
     {"flags", kRequired, &add_tcp_flags},
     {"tcp.flags", kRequired, &add_tcp_flags},

@@ -41,9 +41,8 @@ enum class RuleProtocol : uint8_t {
 
 // ---- Small vocabulary ----
 
-// A test of an unsigned number: low <= value <= high, or the opposite if negated. The parser has turned the "<", ">"
-// and
-// "<>" of the language into these inclusive bounds.
+// A test of an unsigned number: low <= value <= high, or the opposite if negated. The parser has turned the language's
+// "<", ">" and "<>" into these bounds, both inclusive.
 struct NumberTest {
   uint64_t low = 0;
   uint64_t high = UINT64_MAX;

@@ -10,15 +10,13 @@
 
 #include "common/result.h"
 #include "packet/stored_packet.h"
-#include "storage/format/byte_order.h"
 #include "storage/format/sha256.h"
 
 namespace gatetape {
 
-inline constexpr uint16_t kFormatMajor = 1, kFormatMinor = 0;
+inline constexpr uint16_t kFormatMajor = 1, kFormatMinor = 1;
 inline constexpr uint32_t kFramePacketsMax = 16384;        // that we write; readers accept any u16
 inline constexpr uint32_t kFrameCapturedBytes = 1u << 20;  // closes a frame; one packet may exceed it
-inline constexpr uint32_t kHeadBytesMax = 1024;
 inline constexpr uint32_t kLiteralBlockBytes = 256u << 10;
 inline constexpr uint32_t kHashedPayloadBytesMin = 192;  // FORMAT.md, hash tree
 inline constexpr size_t kHeaderBytesMax = 64 << 10;
@@ -48,6 +46,7 @@ struct SegmentHeader {
 
   std::vector<uint8_t> serialise() const;
   // `bytes` begins with the header and may go on after it. Fails with "not a segment", "written by a newer version" ...
+  // Fields that a newer minor version put at the header's end are skipped.
   static Result<SegmentHeader> parse(std::span<const uint8_t> bytes, size_t& header_bytes);
 };
 
@@ -55,10 +54,11 @@ enum class FrameKind : uint16_t { kPackets = 1, kRecords = 2, kIndex = 3 };
 
 enum class SectionType : uint16_t {
   kLanes = 1,
-  kPacketColumns = 2,
+  kPacketColumns10 = 2,  // as 1.0 wrote them: streams by position
   kPayloadOperations = 3,
   kLiterals = 4,
   kRecordBatch = 5,
+  kPacketColumns = 6,  // since 1.1: streams by id
   kFrameTable = 16,
   kSegmentSummary = 17,
   kHosts = 18,
@@ -80,10 +80,11 @@ struct Section {
   uint32_t raw_bytes = 0;
   uint64_t checksum = 0;
 };
+inline constexpr size_t kChecksumBytes = 8;
 inline constexpr size_t kSectionEntryBytes = 24;
 inline constexpr size_t kFrameHeaderFixedBytes = 136;
 constexpr size_t frame_header_bytes(size_t sections) {
-  return kFrameHeaderFixedBytes + sections * kSectionEntryBytes + 8;
+  return kFrameHeaderFixedBytes + sections * kSectionEntryBytes + kChecksumBytes;
 }
 
 struct FrameHeader {
@@ -94,16 +95,17 @@ struct FrameHeader {
   uint64_t ordinal_min = 0, ordinal_max = 0;
   int64_t time_min_ns = 0, time_max_ns = 0;
   uint64_t captured_bytes = 0;
-  uint64_t literal_position = 0;  // of records: the set of their types, RecordTypes
+  uint64_t literal_position = 0;  // frames of records: the set of their types, RecordTypes
   uint32_t literal_bytes = 0;
   uint32_t payload_bytes = 0;
   uint64_t account_added = 0, account_dropped = 0;
   Sha256Digest root{};
   std::vector<Section> sections;
+  uint32_t extra_bytes = 0;  // in the header, after the fields that we know: a newer minor version wrote it
 
-  uint32_t header_bytes() const { return static_cast<uint32_t>(frame_header_bytes(sections.size())); }
+  uint32_t header_bytes() const { return static_cast<uint32_t>(frame_header_bytes(sections.size()) + extra_bytes); }
   uint64_t stored_bytes() const;       // header and sections
-  void serialise(uint8_t* out) const;  // header_bytes()
+  void serialise(uint8_t* out) const;  // header_bytes(); the extra ones are zeros
 
   enum class Parse { kOk, kNeedMore, kDamaged };
   // kNeedMore: `bytes` ends inside the header; header_bytes_needed says how many it has.
@@ -114,54 +116,8 @@ inline constexpr char kFrameMagic[9] = "GTFRAME1";
 
 uint64_t segment_id(const Uuid& uuid);
 
-// The last bytes of a sealed segment.
-struct Trailer {
-  uint64_t index_offset = 0;
-  uint64_t file_bytes = 0;
-
-  static constexpr size_t kBytes = 32;
-  std::array<uint8_t, kBytes> serialise() const;
-  static bool parse(std::span<const uint8_t> bytes, Trailer& trailer);
-};
-
-// One row of the frame table of a sealed segment; also what walking an unsealed one yields.
-struct FrameEntry {
-  uint64_t offset = 0;
-  uint32_t header_bytes = 0;
-  uint32_t packets = 0;
-  int64_t time_min_ns = 0, time_max_ns = 0;
-  uint64_t ordinal_min = 0, ordinal_max = 0;
-  uint64_t literal_position = 0;
-  uint32_t literal_bytes = 0;
-  uint32_t stored_bytes = 0;
-  uint64_t captured_bytes = 0;
-  Sha256Digest root{};
-
-  static constexpr size_t kBytes = 128, kReservedBytes = 24;
-  static FrameEntry from(const FrameHeader& header, uint64_t offset);
-  void serialise(ByteSink& out) const;
-  static FrameEntry parse(ByteSource& in);
-};
-
-struct SegmentSummary {
-  Sha256Digest root{};
-  uint64_t packets = 0, captured_bytes = 0, account_added = 0, account_dropped = 0;
-  int64_t time_min_ns = 0, time_max_ns = 0;
-  uint64_t torn_bytes = 0;
-
-  void serialise(ByteSink& out) const;
-  static SegmentSummary parse(ByteSource& in);
-};
-
-// FORMAT.md, hash tree. Of the header: number and account. `lanes`: the raw lanes section, empty for records. `leaves`
-// is used as scratch.
-Sha256Digest frame_root(const Uuid& uuid, const FrameHeader& header, std::span<const uint8_t> lanes,
-                        std::vector<Sha256Digest>& leaves);
-// `header`: the segment's, as it stands in the file.
-Sha256Digest segment_root(std::span<const uint8_t> header, std::vector<Sha256Digest> frame_roots);
-
 std::string segment_file_name(const SegmentHeader& header);
-// What names the stream: a segment's file name without its sequence number. Precondition: it is one.
+// The name of the segment's stream: its file name without the sequence number. Precondition: it is a segment's.
 std::string stream_name(const std::string& file_name);
 // The sequence number in a segment file's name; nothing if it is not one.
 bool parse_segment_file_name(std::string_view name, uint64_t& sequence, SegmentKind& kind);

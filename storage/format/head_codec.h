@@ -7,6 +7,8 @@
 #include <span>
 
 #include "storage/format/byte_order.h"
+#include "storage/format/head_layout.h"
+#include "storage/format/head_values.h"
 #include "storage/format/lane.h"
 
 namespace gatetape {
@@ -27,45 +29,12 @@ enum HeadField : int {
 };
 inline constexpr int kHeadFieldCount = 12;
 
-enum HeadKind : uint8_t {
-  kHeadIpv4 = 1,
-  kHeadIpv6 = 2,
-  kHeadTcp = 4,
-  kHeadUdp = 8,
-  kHeadTimestamps = 16,
-  kHeadAddressesOfLane = 32,
-};
-
-// Where the fields are in a head; offsets from the frame's first byte.
-struct HeadLayout {
-  uint16_t length = 0;
-  uint16_t network_offset = 0;
-  uint16_t transport_offset = 0;
-  uint16_t timestamp_offset = 0;
-  uint8_t kind = 0;
-
-  // What the decoder found, as far as the bytes bear it out.
-  static HeadLayout of(const Packet& packet, const DecodedPacket& decoded);
-  bool fits() const;  // all fields lie within length
-  bool has(HeadKind k) const { return (kind & k) != 0; }
-  friend bool operator==(const HeadLayout&, const HeadLayout&) = default;
-};
-
 // A packet to be written: head and payload are in one piece at `data`.
 struct HeadInput {
   const uint8_t* data;
   uint32_t captured_length;
   HeadLayout layout;
   uint16_t lane;
-};
-
-// What is known of each lane from its packets so far. Points to the heads where they lie.
-struct LaneState {
-  const uint8_t* head = nullptr;  // of the packet before; nullptr: none
-  HeadLayout layout;
-  uint32_t captured_length = 0;
-  uint32_t next_sequence = 0;
-  uint32_t timestamp_value = 0;
 };
 
 // The streams 5.. of the packet columns: deviations, new heads, then one per field.

@@ -1,5 +1,5 @@
-// What a query asks of a segment's index: clauses of terms. A frame that satisfies none of a clause's terms cannot hold
-// a match and is not read.
+// A query's questions to a segment's index: clauses of terms. A frame that satisfies none of a clause's terms cannot
+// hold a match and is not read.
 #pragma once
 
 #include <cstdint>

@@ -2,12 +2,40 @@
 
 #include <utility>
 
+#include "storage/format/layout.h"
+
 namespace gatetape {
 namespace {
 
 // On other links "not IP" says no more than that decode() does not know the link.
 bool carries_ether_types(LinkType link_type) {
   return link_type == LinkType::kEthernet || link_type == LinkType::kLinuxSll || link_type == LinkType::kLinuxSll2;
+}
+
+constexpr uint8_t kNoAddress[4] = {};
+
+// An IPv4 address on disk is the last four bytes of a mapped one; who reads it has put the others in place before.
+template <class Fields, class Address>
+void layout_address(Fields& f, Address& address, bool v6) {
+  const size_t skip = v6 ? 0 : 12;
+  f.bytes(address.bytes.data() + skip, address.bytes.size() - skip);
+}
+
+// A lane that is not reversed, after its flags.
+template <class Fields, class L>
+void layout_lane(Fields& f, L& lane) {
+  f(lane.flow_id);
+  f.varint(lane.interface_id);
+  f.varint(lane.link_type);
+  if (lane.has(kLaneHasIp)) {
+    f(lane.protocol);
+    layout_address(f, lane.source, lane.has(kLaneIpv6));
+    layout_address(f, lane.destination, lane.has(kLaneIpv6));
+  }
+  if (lane.has(kLaneHasPorts)) {
+    f.big_endian(lane.source_port);
+    f.big_endian(lane.destination_port);
+  }
 }
 
 }  // namespace
@@ -43,6 +71,7 @@ Lane Lane::reversed() const {
 }
 
 void encode_lanes(std::span<const Lane> lanes, std::span<const uint16_t> reverse_of, ByteSink& out) {
+  FieldWriter fields(out);
   out.varint(lanes.size());
   for (size_t i = 0; i < lanes.size(); i++) {
     const Lane& lane = lanes[i];
@@ -52,67 +81,26 @@ void encode_lanes(std::span<const Lane> lanes, std::span<const uint16_t> reverse
       continue;
     }
     out.put(lane.flags);
-    out.put(lane.flow_id);
-    out.varint(lane.interface_id);
-    out.varint(static_cast<uint16_t>(lane.link_type));
-    if (lane.has(kLaneHasIp)) {
-      const size_t skip = lane.has(kLaneIpv6) ? 0 : 12;
-      out.put(lane.protocol);
-      out.bytes(lane.source.bytes.data() + skip, 16 - skip);
-      out.bytes(lane.destination.bytes.data() + skip, 16 - skip);
-    }
-    if (lane.has(kLaneHasPorts)) {
-      out.put(__builtin_bswap16(lane.source_port));
-      out.put(__builtin_bswap16(lane.destination_port));
-    }
+    layout_lane(fields, lane);
   }
 }
-
-namespace {
-
-IpAddress read_address(ByteSource& in, bool v6) {
-  IpAddress address;
-  if (v6) {
-    in.bytes(address.bytes.data(), 16);
-    return address;
-  }
-  uint8_t four[4] = {};
-  in.bytes(four, 4);
-  return IpAddress::from_v4(four);
-}
-
-Lane read_lane(ByteSource& in, uint8_t flags) {
-  Lane lane;
-  lane.flags = flags;
-  lane.flow_id = in.get<uint64_t>();
-  lane.interface_id = static_cast<uint16_t>(in.varint());
-  lane.link_type = static_cast<LinkType>(in.varint());
-  if (lane.has(kLaneHasIp)) {
-    lane.protocol = in.get<uint8_t>();
-    lane.source = read_address(in, lane.has(kLaneIpv6));
-    lane.destination = read_address(in, lane.has(kLaneIpv6));
-  }
-  if (lane.has(kLaneHasPorts)) {
-    lane.source_port = __builtin_bswap16(in.get<uint16_t>());
-    lane.destination_port = __builtin_bswap16(in.get<uint16_t>());
-  }
-  return lane;
-}
-
-}  // namespace
 
 bool decode_lanes(std::span<const uint8_t> bytes, size_t lanes_max, std::vector<Lane>& lanes,
                   std::vector<uint16_t>& reverse_of) {
   lanes.clear();
   reverse_of.clear();
   ByteSource in(bytes);
+  FieldReader fields(in);
   const uint64_t count = in.varint();
   if (!in.ok() || count > lanes_max || count >= kNoLane) return false;
   for (size_t i = 0; i < count && in.ok(); i++) {
     const auto flags = in.get<uint8_t>();
     reverse_of.push_back(kNoLane);
     if ((flags & kLaneReversed) == 0) {
-      lanes.push_back(read_lane(in, flags));
+      Lane& lane = lanes.emplace_back();
+      lane.flags = flags;
+      if (lane.has(kLaneHasIp) && !lane.has(kLaneIpv6)) lane.source = lane.destination = IpAddress::from_v4(kNoAddress);
+      layout_lane(fields, lane);
       continue;
     }
     const uint64_t distance = in.varint();

@@ -1,4 +1,4 @@
-// What an index filter says about a lane: may a packet of it match? Conservative: what a lane does not know (a packet
+// Tells, by an index filter, whether a packet of a lane may match. Conservative: what a lane does not know (a packet
 // not decoded to the end, or without IP) may match.
 #pragma once
 

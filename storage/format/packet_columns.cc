@@ -22,14 +22,6 @@ int64_t common_unit(std::span<const PacketRow> rows, int64_t from) {
   return 1;
 }
 
-void append_stream(ByteSink& stream, Compressor& compressor, ByteSink& scratch, ByteSink& out) {
-  scratch.clear();
-  const bool compressed = compressor.compress(stream.bytes(), scratch);
-  out.varint(stream.size());
-  out.varint(compressed ? scratch.size() : 0);
-  out.bytes(compressed ? scratch.bytes() : stream.bytes());
-}
-
 }  // namespace
 
 void PacketColumnsWriter::encode_order(const FrameHeader& header, std::span<const PacketRow> rows, size_t lanes) {
@@ -73,38 +65,60 @@ void PacketColumnsWriter::encode(const FrameHeader& header, std::span<const Pack
   for (const PacketRow& row : rows) {
     head_encoder_.encode({buffer + row.offset, row.captured_length, row.layout, row.lane}, heads_);
   }
-  thread_local ByteSink scratch;
-  for (ByteSink* stream : {&lane_, &ordinal_, &time_, &captured_, &missing_, &heads_.deviations}) {
-    append_stream(*stream, compressor, scratch, out);
-  }
-  for (ByteSink& field : heads_.fields) append_stream(field, compressor, scratch, out);
+  const ByteSink* const order[] = {&lane_, &ordinal_, &time_, &captured_, &missing_, &heads_.deviations};
+  for (uint64_t id = 0; id < std::size(order); id++) append_stream(id, true, *order[id], compressor, out);
+  for (uint64_t field = 0; field < heads_.fields.size(); field++)
+    append_stream(kHeadFieldColumn + field, true, heads_.fields[field], compressor, out);
 }
 
-bool PacketColumnsReader::read_streams(std::span<const uint8_t> section, Decompressor& decompressor) {
-  struct Place {
-    std::span<const uint8_t> stored;
-    size_t raw;
-    bool compressed;
-  };
-  std::array<Place, kStreams> places;
+// An empty stream is left out.
+void PacketColumnsWriter::append_stream(uint64_t id, bool required, const ByteSink& stream, Compressor& compressor,
+                                        ByteSink& out) {
+  if (stream.empty()) return;
+  scratch_.clear();
+  const bool compressed = compressor.compress(stream.bytes(), scratch_);
+  out.varint(id << 1 | uint64_t{required});
+  out.varint(stream.size());
+  out.varint(compressed ? scratch_.size() : 0);
+  out.bytes(compressed ? scratch_.bytes() : stream.bytes());
+}
+
+// In 1.0 a stream had no id but its position, all of them were there, and all were required.
+PacketColumnsReader::Outcome PacketColumnsReader::find_streams(SectionType type, std::span<const uint8_t> section) {
+  const bool by_position = type == SectionType::kPacketColumns10;
+  places_.fill({});
   ByteSource in(section);
-  size_t total = 0;
-  for (Place& place : places) {
-    place.raw = in.varint();
-    const uint64_t stored = in.varint();
-    place.compressed = stored != 0;
-    if (!in.ok() || place.raw > kSectionBytesMax) return false;
-    place.stored = in.view(place.compressed ? stored : place.raw);
-    if (place.compressed) total += place.raw;
+  uint64_t position = 0;
+  for (; !in.at_end(); position++) {
+    const uint64_t tag = by_position ? position << 1 | 1 : in.varint();
+    const uint64_t raw = in.varint(), stored = in.varint();
+    const bool compressed = stored != 0;
+    if (!in.ok() || raw > kSectionBytesMax) return Outcome::kDamaged;
+    const auto bytes = in.view(compressed ? stored : raw);
+    if (!in.ok()) return Outcome::kDamaged;
+    const uint64_t id = tag >> 1;
+    if (id < kColumnCount) {
+      Place& place = places_[id];
+      if (place.present) return Outcome::kDamaged;
+      place = {bytes, raw, true, compressed};
+    } else if ((tag & 1) != 0) {
+      return by_position ? Outcome::kDamaged : Outcome::kNewerVersion;
+    }
   }
-  if (!in.ok() || !in.at_end() || total > kSectionBytesMax) return false;
+  return !in.ok() || (by_position && position != kColumnCount) ? Outcome::kDamaged : Outcome::kOk;
+}
+
+bool PacketColumnsReader::decompress_streams(Decompressor& decompressor) {
+  size_t total = 0;
+  for (const Place& place : places_) total += place.compressed ? place.raw_bytes : 0;
+  if (total > kSectionBytesMax) return false;
   scratch_.resize(total);
   size_t used = 0;
-  for (size_t i = 0; i < places.size(); i++) {
-    streams_[i] = places[i].stored;
-    if (!places[i].compressed) continue;
-    const std::span<uint8_t> raw(scratch_.data() + used, places[i].raw);
-    if (!decompressor.decompress(places[i].stored, raw)) return false;
+  for (size_t i = 0; i < places_.size(); i++) {
+    streams_[i] = places_[i].stored;
+    if (!places_[i].compressed) continue;
+    const std::span<uint8_t> raw(scratch_.data() + used, places_[i].raw_bytes);
+    if (!decompressor.decompress(places_[i].stored, raw)) return false;
     streams_[i] = raw;
     used += raw.size();
   }
@@ -112,7 +126,7 @@ bool PacketColumnsReader::read_streams(std::span<const uint8_t> section, Decompr
 }
 
 bool PacketColumnsReader::decode_order(const FrameHeader& header, size_t lanes, std::vector<PacketRow>& rows) {
-  ByteSource lane(streams_[0]), ordinal_in(streams_[1]), time_in(streams_[2]);
+  ByteSource lane(streams_[kLaneColumn]), ordinal_in(streams_[kOrdinalColumn]), time_in(streams_[kTimeColumn]);
   const uint64_t unit = time_in.varint();
   uint64_t ordinal = header.ordinal_min - 1;
   auto time = static_cast<uint64_t>(header.time_min_ns);  // unsigned: damaged differences may wrap
@@ -128,8 +142,8 @@ bool PacketColumnsReader::decode_order(const FrameHeader& header, size_t lanes, 
 }
 
 bool PacketColumnsReader::decode_lengths(const FrameHeader& header, size_t lanes, std::vector<PacketRow>& rows) {
-  ByteSource captured(streams_[3]), missing(streams_[4]);
-  const bool has_missing = !streams_[4].empty();
+  ByteSource captured(streams_[kCapturedColumn]), missing(streams_[kMissingColumn]);
+  const bool has_missing = !streams_[kMissingColumn].empty();
   last_captured_.assign(lanes, 0xffffffff);
   uint64_t offset = 0;
   for (PacketRow& row : rows) {
@@ -147,20 +161,25 @@ bool PacketColumnsReader::decode_lengths(const FrameHeader& header, size_t lanes
   return captured.ok() && missing.ok() && offset == header.captured_bytes;
 }
 
-bool PacketColumnsReader::decode(std::span<const uint8_t> section, const FrameHeader& header,
-                                 std::span<const Lane> lanes, std::span<const uint16_t> reverse_of,
-                                 Decompressor& decompressor, std::vector<PacketRow>& rows,
-                                 std::vector<uint8_t>& buffer) {
-  if (header.packets >= 65536 || header.captured_bytes > kSectionBytesMax || !read_streams(section, decompressor))
-    return false;
+PacketColumnsReader::Outcome PacketColumnsReader::decode(SectionType type, std::span<const uint8_t> section,
+                                                         const FrameHeader& header, std::span<const Lane> lanes,
+                                                         std::span<const uint16_t> reverse_of,
+                                                         Decompressor& decompressor, std::vector<PacketRow>& rows,
+                                                         std::vector<uint8_t>& buffer) {
+  if (header.packets >= 65536 || header.captured_bytes > kSectionBytesMax) return Outcome::kDamaged;
+  if (const Outcome found = find_streams(type, section); found != Outcome::kOk) return found;
+  if (!decompress_streams(decompressor)) return Outcome::kDamaged;
   rows.assign(header.packets, PacketRow{});
-  if (!decode_order(header, lanes.size(), rows) || !decode_lengths(header, lanes.size(), rows)) return false;
+  if (!decode_order(header, lanes.size(), rows) || !decode_lengths(header, lanes.size(), rows)) {
+    return Outcome::kDamaged;
+  }
   buffer.resize(header.captured_bytes);
-  head_decoder_.begin(lanes, reverse_of, streams_[5], std::span(streams_).subspan(6));
-  return std::all_of(rows.begin(), rows.end(), [&](PacketRow& row) {
+  head_decoder_.begin(lanes, reverse_of, streams_[kDeviationsColumn], std::span(streams_).subspan(kHeadFieldColumn));
+  const bool whole = std::all_of(rows.begin(), rows.end(), [&](PacketRow& row) {
     return head_decoder_.decode(row.lane, buffer.data() + row.offset, row.captured_length, row.layout,
                                 row.transport_checksum);
   });
+  return whole ? Outcome::kOk : Outcome::kDamaged;
 }
 
 }  // namespace gatetape

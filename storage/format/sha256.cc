@@ -169,28 +169,4 @@ Sha256Digest sha256(std::span<const uint8_t> message) {
   return digest;
 }
 
-Sha256Digest tree_root(std::vector<Sha256Digest>& leaves) {
-  if (leaves.empty()) return sha256(std::span<const uint8_t>());
-  // Pairing neighbours level by level, an odd last one moving up as it is, gives RFC 6962's tree.
-  struct Node {
-    uint8_t prefix_and_children[1 + 2 * sizeof(Sha256Digest)];
-  };
-  thread_local std::vector<Node> nodes;
-  thread_local std::vector<Sha256Job> jobs;
-  while (leaves.size() > 1) {
-    const size_t pairs = leaves.size() / 2;
-    nodes.resize(pairs);
-    jobs.resize(pairs);
-    for (size_t i = 0; i < pairs; i++) {
-      nodes[i].prefix_and_children[0] = 1;
-      std::memcpy(nodes[i].prefix_and_children + 1, leaves[2 * i].data(), 2 * sizeof(Sha256Digest));
-      jobs[i] = {nodes[i].prefix_and_children, sizeof(Node), leaves[i].data()};
-    }
-    sha256(jobs);
-    if (leaves.size() % 2 != 0) leaves[pairs] = leaves.back();
-    leaves.resize(pairs + leaves.size() % 2);
-  }
-  return leaves.front();
-}
-
 }  // namespace gatetape

@@ -1,13 +1,11 @@
-// SHA-256 (FIPS 180-4) over many messages at once, and the hash tree of RFC 6962 over the results. Two messages are
-// interleaved on CPUs with SHA instructions, whose latency one message alone cannot hide (measured: 1.3 times the
-// speed).
+// SHA-256 (FIPS 180-4) over many messages at once. CPUs with SHA instructions interleave two, since one message alone
+// cannot hide their latency (measured: 1.3 times the speed).
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 namespace gatetape {
 
@@ -21,9 +19,5 @@ struct Sha256Job {
 
 void sha256(std::span<const Sha256Job> jobs);
 Sha256Digest sha256(std::span<const uint8_t> message);
-
-// MTH of RFC 6962 section 2.1 over leaves that are already hashed (with their 0x00 prefix). `leaves` is used as
-// scratch. Of nothing: H() of the empty string, as there.
-Sha256Digest tree_root(std::vector<Sha256Digest>& leaves);
 
 }  // namespace gatetape

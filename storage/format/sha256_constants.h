@@ -1,4 +1,4 @@
-// What FIPS 180-4 fixes for SHA-256: sections 4.2.2 and 5.3.3. Internal to sha256.cc and sha256_wide.cc.
+// SHA-256's constants: FIPS 180-4, sections 4.2.2 and 5.3.3. Internal to sha256.cc and sha256_wide.cc.
 #pragma once
 
 #include <cstdint>

@@ -167,7 +167,7 @@ void sha256_wide(std::span<const Sha256Job> jobs) {
       at[lane] = m.digest[lane] != nullptr ? m.at[lane] : kNothing;
       idle = idle || m.digest[lane] == nullptr;
     }
-    if (idle) blocks = 1;  // of nothing there is one block
+    if (idle) blocks = 1;  // an idle lane has one block to show
     compress(m.state, at, blocks);
     for (size_t lane = 0; lane < kLanes; lane++) {
       if (m.digest[lane] == nullptr) continue;

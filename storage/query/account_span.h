@@ -1,5 +1,5 @@
-// What became of the traffic of a time range, from the account that the sensor stores every second. The records hold
-// totals since the start of a run; a span adds up the differences over the seconds that touch the range, over all runs.
+// The account of a time range, from the records that the sensor stores every second. The records hold totals since the
+// start of a run; a span adds up the differences over the seconds that touch the range, over all runs.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +27,7 @@ class AccountSpan {
   // The totals of the last run since its start, over all workers.
   WorkerAccount last_run_worker() const;
   PortAccount last_run_port() const;
+  bool last_run_of_file() const { return of_file_; }  // its source was a file, which no driver can miss packets of
 
   // How long before and after a range its bounding records may lie.
   static constexpr int64_t kMarginNanoseconds = 3'000'000'000;
@@ -45,8 +46,9 @@ class AccountSpan {
 
   TimeRange range_;
   std::map<uint16_t, Run> current_;  // the last run, by worker
-  int64_t run_started_ns_ = 0;       // of that run
-  Totals finished_;                  // differences of earlier runs
+  int64_t run_started_ns_ = 0;       // belongs to the last run
+  bool of_file_ = false;
+  Totals finished_;  // differences of earlier runs
   uint64_t runs_ended_ = 0;
   uint64_t records_ = 0;
   int64_t last_ns_ = INT64_MIN;

@@ -4,10 +4,10 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "common/json_writer.h"
+#include "common/clock.h"
 #include "common/time_text.h"
-#include "packet/account_report.h"
 #include "storage/query/index_planning.h"
+#include "storage/query/rule_coverage.h"
 
 namespace gatetape {
 
@@ -48,22 +48,39 @@ void note_packet(const StoredPacket& stored, ExtractStatement& statement) {
   statement.last_ns = statement.last_ns ? std::max(*statement.last_ns, time) : time;
 }
 
-std::string range_text(const TimeRange& range) {
-  return fmt::format("{} to {}", range.since_ns ? format_time(*range.since_ns) : "the beginning",
-                     range.until_ns ? format_time(*range.until_ns) : "the end");
-}
-
-// Written before the first packet: what reading will meet stands at the end, with the interface statistics.
+// Stands at the file's beginning, where nobody can tell yet how complete it will be.
 std::string comment_of(const ExtractStatement& statement) {
-  const std::string account = statement.known() && statement.reasons().empty()
-                                  ? "The account of this time shows nothing missed or dropped."
-                                  : describe(statement);
-  return fmt::format("Extracted by Gatetape. Expression: {}. Time range: {}. {}",
-                     statement.expression.empty() ? "everything" : statement.expression, range_text(statement.range),
-                     account);
+  return fmt::format(
+      "Extracted by Gatetape{}{} at {}{}{}. Expression: {}. Time range: {}. The statement of completeness "
+      "stands at the end of this file, with the statistics of the first interface.",
+      statement.origin.build.empty() ? "" : " ", statement.origin.build, format_time(statement.made_ns),
+      statement.origin.host.empty() ? "" : " on ", statement.origin.host,
+      statement.expression.empty() ? "everything" : statement.expression, range_text(statement.range));
 }
 
-// Everything that records tell: which connections are meant, what the sensor lost, where TCP shows gaps.
+void merge_damage(ReadStatistics& into, const ReadStatistics& from) {
+  into.frames_damaged += from.frames_damaged;
+  into.segments_vanished += from.segments_vanished;
+  into.damage.insert(into.damage.end(), from.damage.begin(), from.damage.end());
+}
+
+// Runs may have begun long before the range, and their marks stand apart from all other records.
+Result<void> learn_runs(StoreReader& reader, ExtractStatement& statement, RuleCoverage& rules) {
+  const RecordQuery query{std::nullopt, std::nullopt, record_types<RunRecord>()};
+  const Result<ReadStatistics> read = reader.records(query, [&](const Record& record) {
+    if (const auto* run = std::get_if<RunRecord>(&record)) {
+      statement.presence.add(*run);
+      rules.add(*run);
+    }
+    return true;
+  });
+  if (!read) return tl::unexpected<Error>(read.error());
+  merge_damage(statement.read_records, *read);
+  return {};
+}
+
+// Everything that the records of the time tell: which connections are meant, what the sensor lost, where TCP shows
+// gaps.
 Result<void> learn_from_records(StoreReader& reader, Expression& expression, ExtractStatement& statement,
                                 FlowTally& flows) {
   std::optional<int64_t> since = statement.range.since_ns, until = statement.range.until_ns;
@@ -73,11 +90,15 @@ Result<void> learn_from_records(StoreReader& reader, Expression& expression, Ext
   const RecordQuery query{since, until, kOurs | expression.record_types()};
   const Result<ReadStatistics> read = reader.records(query, [&](const Record& record) {
     expression.learn(record, statement.range);
-    if (const auto* account = std::get_if<AccountRecord>(&record)) statement.account.add(*account);
+    if (const auto* account = std::get_if<AccountRecord>(&record)) {
+      statement.account.add(*account);
+      statement.presence.add(*account);
+    }
     if (const auto* flow = std::get_if<FlowRecord>(&record)) flows.learn(*flow);
     return true;
   });
   if (!read) return tl::unexpected<Error>(read.error());
+  merge_damage(statement.read_records, *read);
   return expression.learned();
 }
 
@@ -98,9 +119,15 @@ Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, co
   statement.expression = expression.text();
   statement.range = request.range;
   statement.account = AccountSpan(request.range);
+  statement.presence = Presence(request.range);
+  statement.origin = request.origin;
+  statement.made_ns = wall_clock_ns();
+  statement.needs_records = expression.record_types() != 0;
+  RuleCoverage rules(expression.sids());
   Result<StoreSummary> summary = reader.summary();
   if (!summary) return pass_on(summary);
   statement.store = std::move(*summary);
+  if (Result<void> learned = learn_runs(reader, statement, rules); !learned) return pass_on(learned);
   if (Result<void> learned = learn_from_records(reader, expression, statement, flows); !learned)
     return pass_on(learned);
 
@@ -126,104 +153,14 @@ Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, co
   if (!written) return pass_on(written);
   if (stopped) return fail("interrupted: nothing was kept");
   statement.read = std::move(*read);
+  // Asked now, so that what was evicted meanwhile shows.
+  Result<std::vector<StoredSegment>> segments = reader.segments();
+  if (!segments) return pass_on(segments);
+  statement.presence.add_segments(*segments);
+  statement.rules_not_loaded = rules.shortfalls(request.range);
   written = (*output)->finish(describe(statement));
   if (!written) return pass_on(written);
   return statement;
-}
-
-// ---------------------------------------------------------------- the statement
-
-std::vector<std::string> ExtractStatement::reasons() const {
-  std::vector<std::string> out;
-  const auto add_if = [&](uint64_t count, const char* what) {
-    if (count != 0) out.push_back(fmt::format("{} {}", count, what));
-  };
-  add_if(read.frames_damaged, "frames of the store are damaged");
-  if (store.packets == 0) out.push_back("the store holds no packets");
-  if (range.since_ns && store.packets != 0 && store.oldest_ns > *range.since_ns) {
-    out.push_back(fmt::format("the store begins at {}, after the time asked for", format_time(store.oldest_ns)));
-  }
-  // A quiet network is no gap: the account, written each second, shows that the sensor was there.
-  const bool watched_until_end = range.until_ns && account.last_ns() >= *range.until_ns - 2 * kNanosecondsPerSecond;
-  if (range.until_ns && store.packets != 0 && store.newest_ns < *range.until_ns && !watched_until_end) {
-    out.push_back(fmt::format("the store ends at {}, before the time asked for", format_time(store.newest_ns)));
-  }
-  for (std::string& loss : losses(account.port())) out.push_back(std::move(loss));
-  for (std::string& loss : losses(account.worker())) out.push_back(std::move(loss));
-  add_if(gap_bytes, "bytes of these connections were acknowledged but never seen by the sensor");
-  return out;
-}
-
-const char* ExtractStatement::completeness() const {
-  if (!reasons().empty()) return "incomplete";
-  return known() ? "complete" : "unknown";
-}
-
-std::string describe(const ExtractStatement& statement) {
-  std::string out;
-  const std::vector<std::string> reasons = statement.reasons();
-  for (const std::string& reason : reasons) out += (out.empty() ? "Incomplete: " : "; ") + reason;
-  if (reasons.empty()) {
-    out = statement.known() ? "Complete: the account of this time shows nothing missed, dropped or damaged"
-                            : "Completeness unknown: the store has no account of this time";
-  } else if (!statement.known()) {
-    out += "; the store has no account of this time";
-  }
-  return out + ".";
-}
-
-namespace {
-
-void write_time(JsonWriter& json, const char* key, std::optional<int64_t> time) {
-  if (time) json.field(key, format_time(*time));
-}
-
-void write_account(JsonWriter& json, const AccountSpan& span) {
-  const WorkerAccount worker = span.worker();
-  const PortAccount port = span.port();
-  json.begin_object("account").field("seconds_recorded", span.records());
-  json.field("offered", port[PortCounter::kOffered]).field("missed", port[PortCounter::kMissed]);
-  append_balance(json, worker);
-  json.field("acknowledged_unseen_bytes", worker[Counter::kTcpAcknowledgedUnseen]);
-  append_beside_balance(json, worker);
-  json.end_object();
-}
-
-void write_read(JsonWriter& json, const ReadStatistics& read) {
-  json.begin_object("read").field("segments", read.segments).field("segments_read", read.segments_read);
-  json.field("frames", read.frames).field("frames_read", read.frames_read).field("frames_damaged", read.frames_damaged);
-  json.field("packets_visited", read.packets_visited).field("bytes_read", read.bytes_read);
-  if (!read.damage.empty()) {
-    json.begin_array("damage");
-    for (const std::string& line : read.damage) json.value(line);
-    json.end_array();
-  }
-  json.end_object();
-}
-
-}  // namespace
-
-void append_statement(std::string& out, const ExtractStatement& statement) {
-  JsonWriter json(out);
-  json.begin_object().field("expression", statement.expression).begin_object("time_range");
-  write_time(json, "since", statement.range.since_ns);
-  write_time(json, "until", statement.range.until_ns);
-  json.end_object().field("completeness", statement.completeness()).begin_array("reasons");
-  for (const std::string& reason : statement.reasons()) json.value(reason);
-  json.end_array().field("packets", statement.packets).field("bytes", statement.captured_bytes);
-  json.field("flows", statement.flows).field("flows_counted", statement.flows_counted);
-  write_time(json, "first_packet", statement.first_ns);
-  write_time(json, "last_packet", statement.last_ns);
-  json.field("gap_bytes", statement.gap_bytes);
-  write_account(json, statement.account);
-  json.begin_object("store").field("packets", statement.store.packets).field("segments", statement.store.segments);
-  if (statement.store.packets != 0) {
-    write_time(json, "oldest", statement.store.oldest_ns);
-    write_time(json, "newest", statement.store.newest_ns);
-  }
-  json.end_object();
-  write_read(json, statement.read);
-  json.end_object();
 }
 
 }  // namespace gatetape

@@ -1,11 +1,6 @@
 #include "storage/query/output_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 namespace gatetape {
 
@@ -13,68 +8,49 @@ namespace {
 constexpr size_t kBufferBytes = 1 << 20;
 }
 
-OutputFile::OutputFile(std::string path, std::string temporary, int descriptor)
-    : path_(std::move(path)), temporary_(std::move(temporary)), descriptor_(descriptor) {
+OutputFile::OutputFile(FileSystem& files, std::string path, std::string temporary, std::unique_ptr<File> file)
+    : files_(files), path_(std::move(path)), temporary_(std::move(temporary)), file_(std::move(file)) {
   buffer_.reserve(kBufferBytes);
 }
 
-Result<std::unique_ptr<OutputFile>> OutputFile::open(const std::string& path) {
-  if (path == "-") return std::unique_ptr<OutputFile>(new OutputFile("standard output", "", STDOUT_FILENO));
-  struct stat existing;
-  const bool special = ::stat(path.c_str(), &existing) == 0 && !S_ISREG(existing.st_mode);
-  if (special) {  // a pipe or a device is written as it is: renaming would replace it
-    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-    if (descriptor < 0) return fail("{}: {}", path, std::strerror(errno));
-    return std::unique_ptr<OutputFile>(new OutputFile(path, "", descriptor));
-  }
-  const std::string temporary = fmt::format("{}.part-{}", path, ::getpid());
-  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  if (descriptor < 0) return fail("{}: {}", temporary, std::strerror(errno));
-  return std::unique_ptr<OutputFile>(new OutputFile(path, temporary, descriptor));
+Result<std::unique_ptr<OutputFile>> OutputFile::open(const std::string& path, FileSystem& files) {
+  const auto status = path == "-" ? fail("standard output has no name") : files.status(path);
+  const bool special = status && status->kind != FileStatus::Kind::kRegular;  // renaming would replace it
+  const std::string temporary = path == "-" || special ? "" : fmt::format("{}.part-{}", path, ::getpid());
+  auto file = path == "-" ? open_standard_output() : special ? files.open_to_append(path) : files.create(temporary);
+  if (!file) return pass_on(file);
+  return std::unique_ptr<OutputFile>(new OutputFile(files, path, temporary, std::move(*file)));
 }
 
 OutputFile::~OutputFile() {
-  if (descriptor_ >= 0 && descriptor_ != STDOUT_FILENO) ::close(descriptor_);
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  file_.reset();
+  if (!temporary_.empty()) (void)files_.remove(temporary_);  // nobody is left to tell
 }
 
-void OutputFile::note_error(const char* what) {
-  if (error_.empty()) error_ = fmt::format("{}: {}: {}", path_, what, std::strerror(errno));
-}
-
-Result<void> OutputFile::status() const {
-  if (!error_.empty()) return fail("{}", error_);
-  return {};
+// Names the file as its user does, not by its temporary name.
+void OutputFile::note(const char* what, const Result<void>& result) {
+  if (status_ && !result) status_ = fail_with(result.error().code, "{}: {}", path_, what);
 }
 
 void OutputFile::append(std::span<const uint8_t> bytes) {
   if (buffer_.size() + bytes.size() > kBufferBytes) (void)flush();  // the error stays; status() tells it
-  buffer_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
   bytes_ += bytes.size();
 }
 
 Result<void> OutputFile::flush() {
-  for (size_t done = 0; done < buffer_.size() && error_.empty();) {
-    const ssize_t written = ::write(descriptor_, buffer_.data() + done, buffer_.size() - done);
-    if (written >= 0) {
-      done += static_cast<size_t>(written);
-    } else if (errno != EINTR) {
-      note_error("write");
-    }
-  }
+  if (status_ && !buffer_.empty()) note("write", file_->append(buffer_));
   buffer_.clear();
-  return status();
+  return status_;
 }
 
 Result<void> OutputFile::finish() {
-  (void)flush();  // status() below tells
-  if (temporary_.empty() || !error_.empty()) return status();
-  if (::fsync(descriptor_) != 0) note_error("sync");
-  if (::close(descriptor_) != 0) note_error("close");
-  descriptor_ = -1;
-  if (error_.empty() && ::rename(temporary_.c_str(), path_.c_str()) != 0) note_error("rename");
-  if (error_.empty()) temporary_.clear();
-  return status();
+  (void)flush();  // the error stays
+  if (temporary_.empty() || !status_) return status_;
+  note("sync", file_->sync());
+  if (status_) note("rename", files_.rename(temporary_, path_));
+  if (status_) temporary_.clear();
+  return status_;
 }
 
 }  // namespace gatetape

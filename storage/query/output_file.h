@@ -6,34 +6,37 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "common/file.h"
 #include "common/result.h"
 
 namespace gatetape {
 
 class OutputFile {
  public:
-  static Result<std::unique_ptr<OutputFile>> open(const std::string& path);
+  static Result<std::unique_ptr<OutputFile>> open(const std::string& path, FileSystem& files = system_files());
   ~OutputFile();  // unless finished, nothing is left of the file; standard output keeps what was flushed
   OutputFile(const OutputFile&) = delete;
 
   void append(std::span<const uint8_t> bytes);
   // The first thing that went wrong, if anything did: names the file.
-  Result<void> status() const;
+  const Result<void>& status() const { return status_; }
   Result<void> flush();
   // Everything is on disk and the file has its name.
   Result<void> finish();
   uint64_t bytes() const { return bytes_; }
 
  private:
-  OutputFile(std::string path, std::string temporary, int descriptor);
-  void note_error(const char* what);
+  OutputFile(FileSystem& files, std::string path, std::string temporary, std::unique_ptr<File> file);
+  void note(const char* what, const Result<void>& result);
 
+  FileSystem& files_;
   std::string path_;
-  std::string temporary_;  // empty: standard output
-  int descriptor_;
-  std::string buffer_;
-  std::string error_;
+  std::string temporary_;  // empty: standard output, or a pipe or device, which is written as it is
+  std::unique_ptr<File> file_;
+  std::vector<uint8_t> buffer_;
+  Result<void> status_;
   uint64_t bytes_ = 0;
 };
 

@@ -6,8 +6,10 @@
 namespace gatetape {
 namespace {
 
+constexpr const char* kNewer = "written by a newer version";
+
 bool known(SectionType type) {
-  return type >= SectionType::kLanes && type <= SectionType::kRecordBatch;
+  return type >= SectionType::kLanes && type <= SectionType::kPacketColumns;
 }
 
 }  // namespace
@@ -29,7 +31,6 @@ bool FrameReader::section(const FrameHeader& header, std::span<const uint8_t> se
                           std::vector<uint8_t>& raw, std::span<const uint8_t>& out) {
   size_t at = 0;
   for (const Section& section : header.sections) {
-    if ((section.flags & kSectionRequired) != 0 && !known(section.type)) return damaged("written by a newer version");
     if (section.type != type) {
       at += section.stored_bytes;
       continue;
@@ -51,16 +52,29 @@ bool FrameReader::section(const FrameHeader& header, std::span<const uint8_t> se
 }
 
 bool FrameReader::read_lanes(const FrameHeader& header, std::span<const uint8_t> sections) {
+  for (const Section& section : header.sections) {
+    if ((section.flags & kSectionRequired) != 0 && !known(section.type)) return damaged(kNewer);
+  }
   std::span<const uint8_t> bytes;
   if (!section(header, sections, SectionType::kLanes, raw_, bytes)) return false;
   return decode_lanes(bytes, header.packets, lanes_, reverse_of_) || damaged("lanes malformed");
 }
 
 bool FrameReader::read_packets(const FrameHeader& header, std::span<const uint8_t> sections) {
+  const bool is_1_0 = std::any_of(header.sections.begin(), header.sections.end(),
+                                  [](const Section& s) { return s.type == SectionType::kPacketColumns10; });
+  const SectionType type = is_1_0 ? SectionType::kPacketColumns10 : SectionType::kPacketColumns;
   std::span<const uint8_t> bytes;
-  if (!section(header, sections, SectionType::kPacketColumns, raw_, bytes)) return false;
-  return columns_reader_.decode(bytes, header, lanes_, reverse_of_, decompressor_, rows_, buffer_) ||
-         damaged("packet columns malformed");
+  if (!section(header, sections, type, raw_, bytes)) return false;
+  switch (columns_reader_.decode(type, bytes, header, lanes_, reverse_of_, decompressor_, rows_, buffer_)) {
+    case PacketColumnsReader::Outcome::kOk:
+      return true;
+    case PacketColumnsReader::Outcome::kDamaged:
+      return damaged("packet columns malformed");
+    case PacketColumnsReader::Outcome::kNewerVersion:
+      break;
+  }
+  return damaged(kNewer);
 }
 
 bool FrameReader::gather_destinations(const FrameHeader& header, const std::vector<bool>& wanted) {

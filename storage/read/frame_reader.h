@@ -68,7 +68,7 @@ class FrameReader {
   std::vector<PacketRow> rows_;
   std::vector<uint8_t> buffer_;
   std::vector<uint32_t> by_lane_, next_in_lane_;
-  std::vector<Destination> destinations_;  // of the payload stream, in its order
+  std::vector<Destination> destinations_;  // in the order of the payload stream
   size_t destination_ = 0;
   uint32_t destination_used_ = 0;
   const char* what_ = "";

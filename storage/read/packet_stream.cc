@@ -1,8 +1,11 @@
 #include "storage/read/packet_stream.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "storage/format/lane_filter.h"
+#include "storage/read/record_reader.h"
 
 namespace gatetape {
 namespace {
@@ -20,9 +23,10 @@ SegmentReader::DamageReport record_damage(ReadStatistics& statistics) {
   };
 }
 
-PacketStream::PacketStream(std::vector<std::string> segments, std::vector<uint16_t> interface_ids,
+PacketStream::PacketStream(FileSystem& files, std::vector<std::string> segments, std::vector<uint16_t> interface_ids,
                            const StoreQuery& query, LiteralCache& cache, ReadStatistics& statistics)
-    : segments_(std::move(segments)),
+    : files_(files),
+      segments_(std::move(segments)),
       interface_ids_(std::move(interface_ids)),
       query_(query),
       cache_(cache),
@@ -35,9 +39,8 @@ bool PacketStream::in_time(int64_t time_min_ns, int64_t time_max_ns) const {
 bool PacketStream::open_next_segment() {
   segment_.reset();
   while (next_segment_ < segments_.size()) {
-    auto opened = SegmentReader::open(segments_[next_segment_++], record_damage(statistics_));
-    if (!opened) continue;  // evicted meanwhile; a damaged header was counted when the streams were made
-    segment_ = std::move(*opened);
+    segment_ = open_segment(files_, segments_[next_segment_++], statistics_);
+    if (segment_ == nullptr) continue;
     segment_bytes_counted_ = 0;
     next_candidate_ = 0;
     candidates_.clear();
@@ -89,10 +92,15 @@ bool PacketStream::next_frame() {
     const uint32_t frame = candidates_[next_candidate_++];
     const FrameEntry& entry = segment_->frames()[frame];
     if (!in_time(entry.time_min_ns, entry.time_max_ns)) continue;
+    const uint64_t damaged_before = statistics_.frames_damaged;
     const bool ok = read_frame(frame);
     statistics_.bytes_read += segment_->bytes_read() - segment_bytes_counted_;
     segment_bytes_counted_ = segment_->bytes_read();
     if (ok) return true;
+    if (statistics_.frames_damaged == damaged_before) continue;
+    statistics_.packets_damaged += entry.packets;
+    statistics_.damaged_first_ns = std::min(statistics_.damaged_first_ns, entry.time_min_ns);
+    statistics_.damaged_last_ns = std::max(statistics_.damaged_last_ns, entry.time_max_ns);
   }
 }
 

@@ -13,15 +13,15 @@
 
 namespace gatetape {
 
-// Of a packet that names an interface its segment does not have: a writer's mistake, shown as such.
+// The interface of a packet that names one its segment does not have: a writer's mistake, shown as such.
 inline constexpr uint16_t kUnknownInterface = 0xffff;
 
 class PacketStream {
  public:
-  // `segments`: paths in order, of one run. `interface_ids`: what the run's interfaces are called by the reader. All
+  // `segments`: one run's paths, in order. `interface_ids`: what the run's interfaces are called by the reader. All
   // references must outlive the stream.
-  PacketStream(std::vector<std::string> segments, std::vector<uint16_t> interface_ids, const StoreQuery& query,
-               LiteralCache& cache, ReadStatistics& statistics);
+  PacketStream(FileSystem& files, std::vector<std::string> segments, std::vector<uint16_t> interface_ids,
+               const StoreQuery& query, LiteralCache& cache, ReadStatistics& statistics);
 
   // Steps to the next packet; false at the end.
   bool next();
@@ -33,6 +33,7 @@ class PacketStream {
   bool read_frame(uint32_t frame);
   bool in_time(int64_t time_min_ns, int64_t time_max_ns) const;
 
+  FileSystem& files_;
   std::vector<std::string> segments_;
   std::vector<uint16_t> interface_ids_;
   const StoreQuery& query_;

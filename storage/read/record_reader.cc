@@ -1,6 +1,6 @@
 #include "storage/read/record_reader.h"
 
-#include <filesystem>
+#include <cerrno>
 
 #include "storage/format/compression.h"
 #include "storage/read/frame_reader.h"
@@ -40,11 +40,14 @@ bool read_batch(SegmentReader& segment, uint32_t frame, Decompressor& decompress
 
 }  // namespace
 
-std::unique_ptr<SegmentReader> open_segment(const std::string& path, ReadStatistics& statistics) {
-  auto segment = SegmentReader::open(path, record_damage(statistics));
+std::unique_ptr<SegmentReader> open_segment(FileSystem& files, const std::string& path, ReadStatistics& statistics) {
+  auto segment = SegmentReader::open(files, path, record_damage(statistics));
   if (segment) return std::move(*segment);
-  std::error_code error;
-  if (std::filesystem::exists(path, error)) record_damage(statistics)(path, 0, segment.error().message.c_str());
+  if (segment.error().code == ENOENT) {
+    ++statistics.segments_vanished;
+  } else {
+    record_damage(statistics)(path, 0, segment.error().message.c_str());
+  }
   return nullptr;
 }
 
@@ -58,9 +61,9 @@ RecordTime time_of(const Record& record) {
       record);
 }
 
-bool read_records(const std::string& path, const RecordQuery& query, ReadStatistics& statistics,
+bool read_records(FileSystem& files, const std::string& path, const RecordQuery& query, ReadStatistics& statistics,
                   const std::function<bool(const Record&)>& visit) {
-  auto segment = open_segment(path, statistics);
+  auto segment = open_segment(files, path, statistics);
   if (segment == nullptr) return true;
   statistics.segments++;
   Decompressor decompressor;

@@ -11,7 +11,7 @@
 namespace gatetape {
 
 // Visits the records of a segment that the query asks for; false when `visit` asked to stop.
-bool read_records(const std::string& path, const RecordQuery& query, ReadStatistics& statistics,
+bool read_records(FileSystem& files, const std::string& path, const RecordQuery& query, ReadStatistics& statistics,
                   const std::function<bool(const Record&)>& visit);
 
 // The span of time a record is about: a flow's first to last packet, one instant for the others.
@@ -21,6 +21,6 @@ struct RecordTime {
 RecordTime time_of(const Record& record);
 
 // Null when the file is gone (evicted meanwhile) or no segment we can read; the latter is counted as damage.
-std::unique_ptr<SegmentReader> open_segment(const std::string& path, ReadStatistics& statistics);
+std::unique_ptr<SegmentReader> open_segment(FileSystem& files, const std::string& path, ReadStatistics& statistics);
 
 }  // namespace gatetape

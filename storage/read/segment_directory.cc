@@ -1,25 +1,25 @@
 #include "storage/read/segment_directory.h"
 
 #include <algorithm>
-#include <filesystem>
+#include <tuple>
 
 namespace gatetape {
 
-Result<std::vector<SegmentPath>> list_segments(const std::vector<std::string>& directories) {
-  std::vector<SegmentPath> files;
+Result<std::vector<SegmentPath>> list_segments(FileSystem& files, const std::vector<std::string>& directories) {
+  std::vector<SegmentPath> segments;
   for (const std::string& directory : directories) {
-    std::error_code error;
-    for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
-      SegmentPath file;
-      file.path = it->path().string();
-      if (parse_segment_file_name(it->path().filename().string(), file.sequence, file.kind))
-        files.push_back(std::move(file));
+    auto names = files.list(directory);
+    if (!names) return pass_on(names);
+    for (const std::string& name : *names) {
+      SegmentPath segment;
+      segment.path = directory + "/" + name;
+      if (parse_segment_file_name(name, segment.sequence, segment.kind)) segments.push_back(std::move(segment));
     }
-    if (error) return fail("{}: {}", directory, error.message());
   }
-  std::sort(files.begin(), files.end(),
-            [](const SegmentPath& a, const SegmentPath& b) { return a.sequence < b.sequence; });
-  return files;
+  std::sort(segments.begin(), segments.end(), [](const SegmentPath& a, const SegmentPath& b) {
+    return std::tie(a.sequence, a.path) < std::tie(b.sequence, b.path);
+  });
+  return segments;
 }
 
 }  // namespace gatetape

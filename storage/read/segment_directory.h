@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/file.h"
 #include "storage/format/format.h"
 
 namespace gatetape {
@@ -16,6 +17,6 @@ struct SegmentPath {
 };
 
 // All segments, by sequence number. Fails when a directory cannot be read.
-Result<std::vector<SegmentPath>> list_segments(const std::vector<std::string>& directories);
+Result<std::vector<SegmentPath>> list_segments(FileSystem& files, const std::vector<std::string>& directories);
 
 }  // namespace gatetape

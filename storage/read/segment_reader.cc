@@ -4,44 +4,86 @@
 #include <cstring>
 #include <numeric>
 
+#include "storage/format/hash_tree.h"
 #include "storage/format/lane_filter.h"
 #include "storage/read/frame_reader.h"
 
 namespace gatetape {
 
-Result<std::unique_ptr<SegmentReader>> SegmentReader::open(const std::string& path, DamageReport damage) {
-  auto file = File::open_to_read(path);
-  if (!file) return pass_on(file);
-  std::vector<uint8_t> bytes(4096);
-  bytes.resize(file->read_at(0, bytes));
-  size_t header_bytes = 0;
-  auto header = SegmentHeader::parse(bytes, header_bytes);
-  if (!header && bytes.size() == 4096) {  // many interfaces
-    bytes.resize(kHeaderBytesMax);
-    bytes.resize(file->read_at(0, bytes));
-    header = SegmentHeader::parse(bytes, header_bytes);
+namespace {
+
+// The segment's header, which begins the file.
+Result<SegmentHeader> read_header(File& file, const std::string& path, size_t& header_bytes) {
+  constexpr size_t kUsually = 4096;
+  std::vector<uint8_t> bytes;
+  for (const size_t wanted : {kUsually, kHeaderBytesMax}) {  // many interfaces need more
+    bytes.resize(wanted);
+    auto n = file.read_at(0, bytes);
+    if (!n) return pass_on(n);
+    auto header = SegmentHeader::parse({bytes.data(), *n}, header_bytes);
+    if (header || *n < wanted || wanted == kHeaderBytesMax) {
+      if (!header) return fail("{}: {}", path, header.error().message);
+      return header;
+    }
   }
-  if (!header) return fail("{}: {}", path, header.error().message);
+  return fail("{}: not a segment", path);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SegmentReader>> SegmentReader::open(FileSystem& files, const std::string& path,
+                                                           DamageReport damage) {
+  auto file = files.open_to_read(path);
+  if (!file) return pass_on(file);
+  auto status = (*file)->status();
+  if (!status) return pass_on(status);
+  size_t header_bytes = 0;
+  auto header = read_header(**file, path, header_bytes);
+  if (!header) return pass_on(header);
   std::unique_ptr<SegmentReader> reader(
-      new SegmentReader(std::move(*file), std::move(*header), header_bytes, std::move(damage)));
+      new SegmentReader(path, std::move(*file), status->bytes, std::move(*header), header_bytes, std::move(damage)));
   reader->read_trailer();
   return reader;
 }
 
-SegmentReader::SegmentReader(File file, SegmentHeader header, size_t header_bytes, DamageReport damage)
-    : file_(std::move(file)), header_(std::move(header)), header_bytes_(header_bytes), damage_(std::move(damage)) {
-  file_bytes_ = file_.size();
+SegmentReader::SegmentReader(std::string path, std::unique_ptr<File> file, uint64_t file_bytes, SegmentHeader header,
+                             size_t header_bytes, DamageReport damage)
+    : path_(std::move(path)),
+      file_(std::move(file)),
+      header_(std::move(header)),
+      header_bytes_(header_bytes),
+      damage_(std::move(damage)),
+      file_bytes_(file_bytes) {}
+
+// How many bytes were there. Refused by the device is as none; read_status() keeps it.
+size_t SegmentReader::read(uint64_t offset, std::span<uint8_t> out) {
+  auto n = file_->read_at(offset, out);
+  if (!n) {
+    unreported_failure_ = fmt::format("cannot be read: {}", std::strerror(n.error().code));
+    if (read_status_) read_status_ = pass_on(n);
+    return 0;
+  }
+  bytes_read_ += *n;
+  return *n;
 }
 
 bool SegmentReader::read_bytes(uint64_t offset, std::span<uint8_t> out) {
-  const size_t n = file_.read_at(offset, out);
-  bytes_read_ += n;
-  return n == out.size();
+  return read(offset, out) == out.size();
+}
+
+// A reader of bytes that could not be read takes them for damage; the cause is reported instead.
+void SegmentReader::report_damage(uint64_t offset, const char* what) {
+  damage_(path_, offset, unreported_failure_.empty() ? what : unreported_failure_.c_str());
+  unreported_failure_.clear();
 }
 
 void SegmentReader::read_trailer() {
   std::array<uint8_t, Trailer::kBytes> bytes;
-  if (file_bytes_ < header_bytes_ + bytes.size() || !read_bytes(file_bytes_ - bytes.size(), bytes)) return;
+  if (file_bytes_ < header_bytes_ + bytes.size()) return;
+  if (!read_bytes(file_bytes_ - bytes.size(), bytes)) {
+    report_damage(file_bytes_ - bytes.size(), "the trailer is missing: walking the frames instead");
+    return;
+  }
   if (!Trailer::parse(bytes, trailer_) || trailer_.file_bytes != file_bytes_ || trailer_.index_offset < header_bytes_)
     return;
   bool torn = false;
@@ -55,8 +97,8 @@ bool SegmentReader::read_header_at(uint64_t offset, FrameHeader& header, bool& t
   size_t needed = kFrameHeaderFixedBytes + 16 * kSectionEntryBytes;  // most headers in one read
   for (int attempt = 0; attempt < 3; attempt++) {
     header_buffer_.resize(needed);
-    header_buffer_.resize(file_.read_at(offset, header_buffer_));
-    bytes_read_ += header_buffer_.size();
+    header_buffer_.resize(read(offset, header_buffer_));
+    if (!unreported_failure_.empty()) return false;  // the device refused: no torn tail
     switch (FrameHeader::parse(header_buffer_, segment_id(header_.uuid), header, needed)) {
       case FrameHeader::Parse::kOk:
         return true;
@@ -93,14 +135,13 @@ void SegmentReader::read_index() {
       report_damage(begin, "the index is damaged: walking the frames instead");
       continue;
     }
-    ByteSource in(bytes);
     if (section.type == SectionType::kSegmentSummary) {
+      ByteSource in(bytes);  // longer than we know: a newer minor version
       summary_ = SegmentSummary::parse(in);
       continue;
     }
-    frames_.reserve(bytes.size() / FrameEntry::kBytes);
-    while (in.remaining() >= FrameEntry::kBytes) frames_.push_back(FrameEntry::parse(in));
-    have_table = true;
+    have_table = parse_frame_table(bytes, index_.number, frames_);
+    if (!have_table) report_damage(begin, "the frame table has another size than its rows: walking the frames instead");
   }
   end_of_frames_ = trailer_.index_offset;
   if (!have_table || !summary_) sealed_ = false;
@@ -111,8 +152,7 @@ uint64_t SegmentReader::find_next_frame(uint64_t offset, FrameHeader& header) {
   constexpr size_t kWindow = 1 << 20, kMagic = 8;
   std::vector<uint8_t> window(kWindow + kMagic);
   while (offset < file_bytes_) {
-    const size_t n = file_.read_at(offset, window);
-    bytes_read_ += n;
+    const size_t n = read(offset, window);
     if (n < kMagic) break;
     for (const uint8_t* at = window.data();;) {
       const auto rest = static_cast<size_t>(window.data() + n - at);
@@ -140,8 +180,8 @@ void SegmentReader::walk() {
     if (!read_header_at(offset, header, torn)) {
       begin = find_next_frame(offset + 1, header);
       if (begin == file_bytes_) {
-        // Nothing whole follows: the tail of a crash or of a frame being written, unless a whole header's worth was
-        // there.
+        // Nothing whole follows: the tail of a crash or of a frame being written, unless there were bytes enough for a
+        // header.
         if (!torn) report_damage(offset, "not a frame, and none follows");
         return;
       }
@@ -173,7 +213,11 @@ SegmentSummary SegmentReader::summary() {
     roots.push_back(frame.root);
   }
   std::vector<uint8_t> header(header_bytes_);  // its bytes: a newer version may have put more into it than we know
-  if (read_bytes(0, header)) sum.root = segment_root(header, std::move(roots));
+  if (read_bytes(0, header)) {
+    sum.root = HashTree().segment_root(header, std::move(roots));
+  } else {
+    report_damage(0, "the segment's header is gone");
+  }
   FrameHeader last;
   bool torn;
   if (!frames_.empty() && read_header_at(frames_.back().offset, last, torn)) {

@@ -12,6 +12,7 @@
 #include "common/file.h"
 #include "storage/format/format.h"
 #include "storage/format/posting_table.h"
+#include "storage/format/sealing.h"
 #include "storage/read/store_reader.h"
 
 namespace gatetape {
@@ -20,16 +21,20 @@ class SegmentReader {
  public:
   // Damage is reported to `damage` as offset and text, here and by every later call.
   using DamageReport = std::function<void(const std::string& path, uint64_t offset, const char* what)>;
-  static Result<std::unique_ptr<SegmentReader>> open(const std::string& path, DamageReport damage);
+  // Fails when the file cannot be opened or read (Error::code says why), or is no segment that we know (code 0).
+  static Result<std::unique_ptr<SegmentReader>> open(FileSystem& files, const std::string& path, DamageReport damage);
 
   const SegmentHeader& header() const { return header_; }
-  const std::string& path() const { return file_.path(); }
+  const std::string& path() const { return path_; }
   bool sealed() const { return sealed_; }
   uint64_t file_bytes() const { return file_bytes_; }
   uint64_t bytes_read() const { return bytes_read_; }
 
   // All frames, in order of writing. Of a sealed segment read from its index, else found by walking.
   const std::vector<FrameEntry>& frames();
+  // The first read that the device refused, if any did: what was found so far is then not all that there is. A file
+  // that merely ends early is no failure.
+  const Result<void>& read_status() const { return read_status_; }
   // Times, packets and root: of a sealed segment from its index, else summed up over its frames.
   SegmentSummary summary();
   // Where the last whole frame ends; beyond lies a torn tail, or a frame being written just now.
@@ -46,10 +51,12 @@ class SegmentReader {
   // Which frame holds the literal at that position; nothing if none does.
   std::optional<uint32_t> frame_with_literal(uint64_t position);
 
-  void report_damage(uint64_t offset, const char* what) { damage_(file_.path(), offset, what); }
+  void report_damage(uint64_t offset, const char* what);
 
  private:
-  SegmentReader(File file, SegmentHeader header, size_t header_bytes, DamageReport damage);
+  SegmentReader(std::string path, std::unique_ptr<File> file, uint64_t file_bytes, SegmentHeader header,
+                size_t header_bytes, DamageReport damage);
+  size_t read(uint64_t offset, std::span<uint8_t> out);
   void read_trailer();
   void read_index();
   void walk();
@@ -58,12 +65,15 @@ class SegmentReader {
   bool table(SectionType type, size_t key_bytes, PostingTable*& table);
   bool find(const IndexTerm& term, Postings& frames);
 
-  File file_;
+  std::string path_;
+  std::unique_ptr<File> file_;
   SegmentHeader header_;
   size_t header_bytes_;
   DamageReport damage_;
   uint64_t file_bytes_ = 0;
   uint64_t bytes_read_ = 0;
+  Result<void> read_status_;
+  std::string unreported_failure_;  // why a read failed, until it is reported as damage
   bool sealed_ = false;
   Trailer trailer_;
   FrameHeader index_;

@@ -15,12 +15,14 @@ constexpr size_t kLiteralCacheBytes = 512 << 20;  // at most; only what is read 
 
 class DirectoryStoreReader : public StoreReader {
  public:
-  explicit DirectoryStoreReader(std::vector<std::string> directories) : directories_(std::move(directories)) {}
+  DirectoryStoreReader(FileSystem& files, std::vector<std::string> directories)
+      : files_(files), directories_(std::move(directories)) {}
 
   Result<ReadStatistics> packets(const StoreQuery& query,
                                  const std::function<bool(const StoredPacket&)>& visit) override;
   Result<ReadStatistics> records(const RecordQuery& query, const std::function<bool(const Record&)>& visit) override;
   Result<StoreSummary> summary() override;
+  Result<std::vector<StoredSegment>> segments() override;
 
  private:
   // Runs in order of time, then domain, worker and class.
@@ -40,8 +42,9 @@ class DirectoryStoreReader : public StoreReader {
   Result<Streams> streams(ReadStatistics& statistics);
   std::vector<uint16_t> interface_ids(const SegmentHeader& header);
 
+  FileSystem& files_;
   std::vector<std::string> directories_;
-  std::vector<StoreInterface> interfaces_;  // of all segments seen so far
+  std::vector<StoreInterface> interfaces_;  // those of all segments seen so far
 };
 
 // Runs number their interfaces each from 0: where this one's are among those of all runs.
@@ -56,12 +59,12 @@ std::vector<uint16_t> DirectoryStoreReader::interface_ids(const SegmentHeader& h
 }
 
 Result<DirectoryStoreReader::Streams> DirectoryStoreReader::streams(ReadStatistics& statistics) {
-  auto files = list_segments(directories_);
+  auto files = list_segments(files_, directories_);
   if (!files) return pass_on(files);
   Streams streams;
   for (const SegmentPath& file : *files) {
     if (file.kind != SegmentKind::kPackets) continue;
-    auto segment = open_segment(file.path, statistics);
+    auto segment = open_segment(files_, file.path, statistics);
     if (segment == nullptr) continue;
     statistics.segments++;
     const SegmentHeader& header = segment->header();
@@ -84,8 +87,8 @@ Result<ReadStatistics> DirectoryStoreReader::packets(const StoreQuery& query,
     const auto run = std::tie(stream->first.run_started_ns, stream->first.run_uuid);
     for (; stream != all->end() && std::tie(stream->first.run_started_ns, stream->first.run_uuid) == run; ++stream) {
       merge.add(stream->first.ordinal_domain,
-                std::make_unique<PacketStream>(stream->second.segments, stream->second.interface_ids, query, cache,
-                                               statistics));
+                std::make_unique<PacketStream>(files_, stream->second.segments, stream->second.interface_ids, query,
+                                               cache, statistics));
     }
     const bool more = merge.visit_all([&](const StoredPacket& packet) {
       statistics.packets_visited++;
@@ -99,21 +102,21 @@ Result<ReadStatistics> DirectoryStoreReader::packets(const StoreQuery& query,
 Result<ReadStatistics> DirectoryStoreReader::records(const RecordQuery& query,
                                                      const std::function<bool(const Record&)>& visit) {
   ReadStatistics statistics;
-  auto files = list_segments(directories_);
+  auto files = list_segments(files_, directories_);
   if (!files) return pass_on(files);
   for (const SegmentPath& file : *files) {
-    if (file.kind == SegmentKind::kRecords && !read_records(file.path, query, statistics, visit)) break;
+    if (file.kind == SegmentKind::kRecords && !read_records(files_, file.path, query, statistics, visit)) break;
   }
   return statistics;
 }
 
 Result<StoreSummary> DirectoryStoreReader::summary() {
   ReadStatistics statistics;
-  auto files = list_segments(directories_);
+  auto files = list_segments(files_, directories_);
   if (!files) return pass_on(files);
   StoreSummary sum;
   for (const SegmentPath& file : *files) {
-    auto segment = open_segment(file.path, statistics);
+    auto segment = open_segment(files_, file.path, statistics);
     if (segment == nullptr) continue;
     sum.stored_bytes += segment->file_bytes();
     if (file.kind != SegmentKind::kPackets) continue;
@@ -131,12 +134,42 @@ Result<StoreSummary> DirectoryStoreReader::summary() {
   return sum;
 }
 
+Result<std::vector<StoredSegment>> DirectoryStoreReader::segments() {
+  auto files = list_segments(files_, directories_);
+  if (!files) return pass_on(files);
+  std::vector<StoredSegment> all;
+  for (const SegmentPath& file : *files) {
+    ReadStatistics statistics;
+    auto segment = open_segment(files_, file.path, statistics);
+    if (segment == nullptr) continue;
+    const SegmentHeader& header = segment->header();
+    const SegmentSummary sum = segment->summary();
+    StoredSegment facts;
+    facts.path = file.path;
+    facts.kind = file.kind;
+    facts.retention = header.retention;
+    facts.worker = header.worker;
+    facts.sequence = file.sequence;
+    facts.run_uuid = header.run_uuid;
+    facts.run_started_ns = header.run_started_ns;
+    facts.sealed = segment->sealed();
+    facts.damaged = statistics.frames_damaged != 0;
+    facts.packets = sum.packets;
+    facts.account_added = sum.account_added;
+    facts.account_dropped = sum.account_dropped;
+    facts.time_min_ns = sum.time_min_ns;
+    facts.time_max_ns = sum.time_max_ns;
+    all.push_back(std::move(facts));
+  }
+  return all;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<StoreReader>> StoreReader::open(const std::vector<std::string>& directories) {
-  auto files = list_segments(directories);
-  if (!files) return pass_on(files);
-  return std::make_unique<DirectoryStoreReader>(directories);
+Result<std::unique_ptr<StoreReader>> StoreReader::open(const std::vector<std::string>& directories, FileSystem& files) {
+  auto segments = list_segments(files, directories);
+  if (!segments) return pass_on(segments);
+  return std::make_unique<DirectoryStoreReader>(files, directories);
 }
 
 }  // namespace gatetape

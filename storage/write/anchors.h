@@ -19,7 +19,7 @@ class AnchorFinder {
   void find(std::span<const uint8_t> bytes, size_t begin, size_t end, std::vector<uint32_t>& anchors) const;
 
   static constexpr size_t kGapBytes = 32;   // bounds the work on runs of one byte
-  static constexpr size_t kRoomBytes = 64;  // what is read at a time may go so far beyond the place
+  static constexpr size_t kRoomBytes = 64;  // a read may go so far beyond the place
 
  private:
   // The hash of byte k of four is tables[k][0][low nibble] ^ tables[k][1][high nibble]; that of the four their

@@ -9,13 +9,13 @@
 namespace gatetape {
 namespace {
 
-// Who opened the connection usually has the higher port. Requests stand beside requests, responses beside responses:
-// like compresses with like.
+// The side that opened the connection usually has the higher port. Requests stand beside requests, responses beside
+// responses: like compresses with like.
 bool to_server(const Lane& lane) {
   return lane.source_port > lane.destination_port;
 }
 
-constexpr size_t kHashMemoryShare = 24;  // of the reference memory goes to remembered hashes
+constexpr size_t kHashMemoryShare = 24;  // one part in so many of the reference memory is for remembered hashes
 
 }  // namespace
 
@@ -57,11 +57,11 @@ void FrameBuilder::discard() {
   captured_bytes_ = 0;
 }
 
-// Numbers the lanes in the order in which their payloads will stand, those without repeats last, and finds each one's
-// reverse.
+// Numbers the lanes in the order in which their payloads will stand (those without repeats last), and finds the reverse
+// of each.
 void FrameBuilder::order_lanes() {
   const auto lanes = lanes_.lanes();
-  thread_local std::vector<uint16_t> order, number;
+  std::vector<uint16_t>&order = lane_order_, &number = lane_number_;
   order.resize(lanes.size());
   std::iota(order.begin(), order.end(), uint16_t{0});
   const auto searched_end =
@@ -98,7 +98,7 @@ void FrameBuilder::summarise(FrameHeader& header) const {
 
 // Payloads one after another, lane by lane; returns how many bytes.
 size_t FrameBuilder::gather_payload() {
-  thread_local std::vector<uint32_t> next;
+  std::vector<uint32_t>& next = next_in_lane_;
   next.assign(ordered_lanes_.size() + 1, 0);
   for (const PacketRow& row : rows_) next[row.lane + 1]++;
   std::partial_sum(next.begin(), next.end(), next.begin());
@@ -120,54 +120,49 @@ size_t FrameBuilder::gather_payload() {
   return size;
 }
 
-// FORMAT.md, hash tree. The leaves' messages stand in one arena; payload hashes are written into it first.
+// FORMAT.md, hash tree. The leaves' messages stand one after another; payload hashes are written into it first.
 Sha256Digest FrameBuilder::root(const FrameHeader& header, std::span<const uint8_t> lanes) {
   constexpr size_t kFixedBytes = 1 + 8 + 8 + 4 + 4 + 2 + 2 + 2;
-  thread_local ByteSink arena;
-  thread_local std::vector<uint32_t> message_at;
-  thread_local std::vector<PayloadHashes::Payload> payloads;
-  thread_local std::vector<Sha256Job> jobs;
-  thread_local std::vector<Sha256Digest> leaves;
-  arena.clear();
-  message_at.resize(rows_.size());
-  payloads.clear();
-  arena.reserve(rows_.size() *
-                (kFixedBytes + kHeadBytesMax + kHashedPayloadBytesMin));  // stays where it is from here on
+  messages_.clear();
+  message_at_.resize(rows_.size());
+  payloads_.clear();
+  messages_.reserve(rows_.size() *
+                    (kFixedBytes + kHeadBytesMax + kHashedPayloadBytesMin));  // stays where it is from here on
   uint32_t stream_at = 0;
   for (const uint32_t i : by_lane_) {
     const PacketRow& row = rows_[i];
     const Lane& lane = ordered_lanes_[row.lane];
-    message_at[i] = static_cast<uint32_t>(arena.size());
-    arena.put(uint8_t{0});
-    arena.put(row.ordinal);
-    arena.put(row.timestamp_ns);
-    arena.put(row.captured_length);
-    arena.put(row.wire_length);
-    arena.put(lane.link_type);
-    arena.put(lane.interface_id);
-    arena.put(row.layout.length);
+    message_at_[i] = static_cast<uint32_t>(messages_.size());
+    messages_.put(uint8_t{0});
+    messages_.put(row.ordinal);
+    messages_.put(row.timestamp_ns);
+    messages_.put(row.captured_length);
+    messages_.put(row.wire_length);
+    messages_.put(lane.link_type);
+    messages_.put(lane.interface_id);
+    messages_.put(row.layout.length);
     const uint8_t* bytes = buffer_.data() + row.offset;
     if (row.payload_length() < kHashedPayloadBytesMin) {
-      arena.bytes(bytes, row.captured_length);
+      messages_.bytes(bytes, row.captured_length);
     } else {
-      arena.bytes(bytes, row.layout.length);
-      payloads.push_back({stream_at, stream_at + row.payload_length(), bytes + row.layout.length,
-                          arena.reserve(sizeof(Sha256Digest))});
-      arena.commit(sizeof(Sha256Digest));
+      messages_.bytes(bytes, row.layout.length);
+      payloads_.push_back({stream_at, stream_at + row.payload_length(), bytes + row.layout.length,
+                           messages_.reserve(sizeof(Sha256Digest))});
+      messages_.commit(sizeof(Sha256Digest));
     }
     stream_at += row.payload_length();
   }
-  payload_hashes_.hash(payloads, operations_, repeat_finder_.literal_position());
-  jobs.resize(rows_.size());
-  leaves.resize(rows_.size());
-  size_t end = arena.size();
+  payload_hashes_.hash(payloads_, operations_, repeat_finder_.literal_position());
+  jobs_.resize(rows_.size());
+  leaves_.resize(rows_.size());
+  size_t end = messages_.size();
   for (size_t k = by_lane_.size(); k-- > 0;) {
     const uint32_t i = by_lane_[k];
-    jobs[i] = {arena.data() + message_at[i], end - message_at[i], leaves[i].data()};
-    end = message_at[i];
+    jobs_[i] = {messages_.data() + message_at_[i], end - message_at_[i], leaves_[i].data()};
+    end = message_at_[i];
   }
-  sha256(jobs);
-  return frame_root(uuid_, header, lanes, leaves);
+  sha256(jobs_);
+  return hash_tree_.frame_root(uuid_, header, lanes, leaves_);
 }
 
 void FrameBuilder::append_section(FrameHeader& header, SectionType type, std::span<const uint8_t> raw,

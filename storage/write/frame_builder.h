@@ -11,6 +11,7 @@
 #include "packet/packet.h"
 #include "storage/format/compression.h"
 #include "storage/format/format.h"
+#include "storage/format/hash_tree.h"
 #include "storage/format/lane.h"
 #include "storage/format/packet_columns.h"
 #include "storage/write/lane_table.h"
@@ -74,6 +75,15 @@ class FrameBuilder {
   std::vector<uint32_t> by_lane_;  // rows in the order of payload
   std::vector<PayloadOperation> operations_;
   ByteSink section_;
+  std::vector<uint16_t> lane_order_, lane_number_;  // new number to old, old to new
+  std::vector<uint32_t> next_in_lane_;
+  // Scratch of root().
+  HashTree hash_tree_;
+  ByteSink messages_;                 // the leaves', one after another
+  std::vector<uint32_t> message_at_;  // by row: where in messages_
+  std::vector<PayloadHashes::Payload> payloads_;
+  std::vector<Sha256Job> jobs_;
+  std::vector<Sha256Digest> leaves_;
 };
 
 }  // namespace gatetape

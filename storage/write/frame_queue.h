@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "storage/format/byte_order.h"
 #include "storage/format/format.h"
 
 namespace gatetape {
@@ -20,7 +21,7 @@ struct ClosedFrame {
 
 class FrameQueue {
  public:
-  static constexpr uint32_t kSlots = 16;  // of up to 1.3 MB: with the open frames well below 64 MB per worker
+  static constexpr uint32_t kSlots = 16;  // each up to 1.3 MB: with the open frames well below 64 MB per worker
 
   // Producer. The slot to fill, or nullptr when all are taken; push() hands it over.
   ClosedFrame* free_slot() {

@@ -1,7 +1,6 @@
 #include "storage/write/housekeeper.h"
 
 #include <chrono>
-#include <filesystem>
 
 #include "common/log.h"
 #include "common/thread_name.h"
@@ -9,8 +8,8 @@
 
 namespace gatetape {
 
-Housekeeper::Housekeeper(Ring& ring, Clock& clock, unsigned sync_interval_s)
-    : ring_(ring), clock_(clock), sync_interval_ns_(int64_t{sync_interval_s} * kNanosecondsPerSecond) {}
+Housekeeper::Housekeeper(FileSystem& files, Ring& ring, Clock& clock, unsigned sync_interval_s)
+    : files_(files), ring_(ring), clock_(clock), sync_interval_ns_(int64_t{sync_interval_s} * kNanosecondsPerSecond) {}
 
 void Housekeeper::start() {
   thread_ = std::thread([this] {
@@ -25,11 +24,12 @@ Housekeeper::~Housekeeper() {
 
 void Housekeeper::opened(std::shared_ptr<SegmentFile> segment) {
   std::lock_guard lock(mutex_);
-  changed_directories_.insert(std::filesystem::path(segment->path()).parent_path().string());
+  changed_directories_.insert(parent_directory(segment->path()));
   open_.emplace(segment->header().sequence, std::move(segment));
 }
 
 void Housekeeper::finished(std::shared_ptr<SegmentFile> segment) {
+  ring_.expect_sealed();
   std::lock_guard lock(mutex_);
   open_.erase(segment->header().sequence);
   to_seal_.push_back(std::move(segment));
@@ -56,9 +56,10 @@ void Housekeeper::note(const Result<void>& result) {
 void Housekeeper::seal(SegmentFile& segment) {
   Ring::Segment entry{segment.header().sequence, segment.path(), segment.bytes(),
                       segment.header().retention == RetentionClass::kPinned};
-  auto sealed = seal_segment(segment.path());
+  auto sealed = seal_segment(files_, segment.path());
   // An index takes some per mille of a segment: a full disk can make room for it.
-  while (!sealed && ring_.evict_oldest()) sealed = seal_segment(segment.path());
+  while (!sealed && is_out_of_space(sealed.error()) && ring_.evict_oldest())
+    sealed = seal_segment(files_, segment.path());
   if (sealed) {
     entry.bytes = sealed->file_bytes;
   } else {
@@ -76,7 +77,7 @@ void Housekeeper::sync_open() {
     for (const auto& [sequence, segment] : open_) segments.push_back(segment);
   }
   for (const auto& segment : segments) note(segment->sync());
-  for (const std::string& directory : directories) note(sync_directory(directory));
+  for (const std::string& directory : directories) note(files_.sync_directory(directory));
 }
 
 void Housekeeper::run() {

@@ -19,7 +19,8 @@ namespace gatetape {
 
 class Housekeeper {
  public:
-  Housekeeper(Ring& ring, Clock& clock, unsigned sync_interval_s);
+  // References must outlive the housekeeper.
+  Housekeeper(FileSystem& files, Ring& ring, Clock& clock, unsigned sync_interval_s);
   ~Housekeeper();
 
   void start();
@@ -36,6 +37,7 @@ class Housekeeper {
   void sync_open();
   void note(const Result<void>& result);
 
+  FileSystem& files_;
   Ring& ring_;
   Clock& clock_;
   const int64_t sync_interval_ns_;

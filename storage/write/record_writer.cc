@@ -8,7 +8,7 @@
 namespace gatetape {
 namespace {
 
-constexpr size_t kFrameBytes = 256 << 10;  // of records, before compression
+constexpr size_t kFrameBytes = 256 << 10;  // before compression
 
 struct Span {
   int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
@@ -34,10 +34,11 @@ Sha256Digest leaf_of(std::span<const uint8_t> batch) {
 
 }  // namespace
 
-RecordWriter::RecordWriter(std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
+RecordWriter::RecordWriter(FileSystem& files, std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
                            std::function<uint64_t()> next_sequence, const Identities& identities, Clock& clock,
                            Ring& ring, Housekeeper& housekeeper)
-    : directory_(std::move(directory)),
+    : files_(files),
+      directory_(std::move(directory)),
       header_(std::move(base)),
       segment_bytes_max_(segment_bytes_max),
       next_sequence_(std::move(next_sequence)),
@@ -62,11 +63,13 @@ Result<void> RecordWriter::write(const RecordBatch& batch) {
   return failure_;
 }
 
-// Extracts ask for flows, accounts and events of long times, of which HTTP transactions are by far the most bytes.
+// Extracts ask for flows, accounts and events of long times, of which HTTP transactions are by far the most bytes; and
+// for all runs that there ever were.
 RecordWriter::Group RecordWriter::group_of(uint8_t type) {
   const RecordTypes one = RecordTypes{1} << type;
   if (one == record_types<HttpRecord>()) return kHttp;
-  return one == record_types<AlertRecord>() ? kAlerts : kOthers;
+  if (one == record_types<AlertRecord>()) return kAlerts;
+  return one == record_types<RunRecord>() ? kRuns : kOthers;
 }
 
 void RecordWriter::gather(const RecordBatch& batch) {
@@ -96,7 +99,7 @@ Result<void> RecordWriter::open_segment() {
   header_.sequence = next_sequence_();
   header_.uuid = identities_.segment_uuid(header_.sequence);
   header_.created_ns = clock_.wall_ns();
-  auto segment = SegmentFile::create(directory_, header_, ring_);
+  auto segment = SegmentFile::create(files_, directory_, header_, ring_);
   if (!segment) return pass_on(segment);
   segment_ = std::move(*segment);
   frame_number_ = 0;
@@ -106,7 +109,7 @@ Result<void> RecordWriter::open_segment() {
 }
 
 void RecordWriter::finish_segment() {
-  header_.previous_root = segment_root(header_.serialise(), roots_);
+  header_.previous_root = hash_tree_.segment_root(header_.serialise(), roots_);
   header_.previous_sequence = header_.sequence;
   housekeeper_.finished(std::exchange(segment_, nullptr));
 }
@@ -147,7 +150,7 @@ Result<void> RecordWriter::flush(Pending& pending) {
   header.captured_bytes = pending.bytes.size();
   header.account_added = records_;
   std::vector<Sha256Digest> leaves{leaf_of(pending.bytes.bytes())};
-  header.root = frame_root(header_.uuid, header, {}, leaves);
+  header.root = hash_tree_.frame_root(header_.uuid, header, {}, leaves);
   roots_.push_back(header.root);
 
   const ByteSink frame = frame_of(pending.bytes.bytes(), header);
@@ -161,7 +164,7 @@ Result<void> RecordWriter::flush(Pending& pending) {
 
 Result<void> RecordWriter::close() {
   std::lock_guard lock(mutex_);
-  for (Pending& pending : pending_) (void)flush(pending);  // what fails stays in failure_
+  for (Pending& pending : pending_) (void)flush(pending);  // a failure stays in failure_
   closed_ = true;
   if (segment_ != nullptr) finish_segment();
   return failure_;

@@ -11,6 +11,7 @@
 #include "packet/records.h"
 #include "storage/format/compression.h"
 #include "storage/format/format.h"
+#include "storage/format/hash_tree.h"
 #include "storage/write/housekeeper.h"
 #include "storage/write/identities.h"
 #include "storage/write/ring.h"
@@ -22,7 +23,7 @@ class RecordWriter : public RecordSink {
  public:
   // `next_sequence` hands out sequence numbers. `base` has the run's fields set, and the previous segment's. All that
   // is passed by reference must outlive the writer.
-  RecordWriter(std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
+  RecordWriter(FileSystem& files, std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
                std::function<uint64_t()> next_sequence, const Identities& identities, Clock& clock, Ring& ring,
                Housekeeper& housekeeper);
 
@@ -40,7 +41,7 @@ class RecordWriter : public RecordSink {
     RecordTypes types = 0;
     int64_t since_ns = 0;  // monotonic
   };
-  enum Group : size_t { kHttp, kAlerts, kOthers, kGroupCount };
+  enum Group : size_t { kHttp, kAlerts, kRuns, kOthers, kGroupCount };
   static Group group_of(uint8_t type);
 
   void gather(const RecordBatch& batch);
@@ -50,6 +51,7 @@ class RecordWriter : public RecordSink {
   void finish_segment();
 
   std::mutex mutex_;
+  FileSystem& files_;
   std::string directory_;
   SegmentHeader header_;
   uint64_t segment_bytes_max_;
@@ -62,6 +64,7 @@ class RecordWriter : public RecordSink {
   std::shared_ptr<SegmentFile> segment_;
   uint32_t frame_number_ = 0;
   uint64_t records_ = 0;
+  HashTree hash_tree_;
   std::vector<Sha256Digest> roots_;
   std::array<Pending, kGroupCount> pending_;
   bool closed_ = false;

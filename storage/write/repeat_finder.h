@@ -78,7 +78,7 @@ class RepeatFinder {
   uint64_t gap_begin_ = 0, gap_end_ = 0;  // positions skipped so that a frame's literals stay in one piece
   std::span<uint8_t> stream_;
   std::vector<uint32_t> places_;
-  std::vector<Anchor> anchors_;  // of the current chunk
+  std::vector<Anchor> anchors_;  // in the current chunk
   std::vector<Anchor> waiting_;  // in literals not yet appended
 };
 

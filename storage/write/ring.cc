@@ -1,27 +1,33 @@
 #include "storage/write/ring.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "common/log.h"
 
 namespace gatetape {
 
+void Ring::expect_sealed() {
+  std::lock_guard lock(mutex_);
+  ++expected_;
+}
+
 void Ring::add_sealed(Segment segment, uint64_t bytes_counted) {
   std::lock_guard lock(mutex_);
+  expected_ -= expected_ != 0;  // segments of earlier runs were not expected
+  sealed_one_.notify_all();
   bytes_ += segment.bytes - std::min(segment.bytes, bytes_counted);
   sealed_.insert(std::move(segment));
 }
 
 Result<void> Ring::reserve(uint64_t bytes) {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   while (bytes_ + bytes > bytes_max_) {
-    if (!evict_oldest_locked()) {
+    if (evict_oldest_locked()) continue;
+    if (expected_ == 0) {
       return fail("the ring of {} bytes is full and holds nothing but pinned and open segments", bytes_max_);
     }
+    sealed_one_.wait(lock);
   }
   bytes_ += bytes;
   return {};
@@ -40,9 +46,8 @@ bool Ring::evict_oldest() {
 bool Ring::evict_oldest_locked() {
   const auto oldest = std::find_if(sealed_.begin(), sealed_.end(), [](const Segment& s) { return !s.pinned; });
   if (oldest == sealed_.end()) return false;
-  if (::unlink(oldest->path.c_str()) != 0 && errno != ENOENT) {
-    log_warning("{}: cannot be evicted: {}", oldest->path, std::strerror(errno));
-  }
+  const auto removed = files_.remove(oldest->path);
+  if (!removed && removed.error().code != ENOENT) log_warning("cannot be evicted: {}", removed.error().message);
   bytes_ -= oldest->bytes;
   evicted_++;
   if (evicted_names_.size() < kNamesMax) evicted_names_.push_back(oldest->path);

@@ -1,12 +1,14 @@
-// What the store may occupy, and what gives way: the oldest sealed segment that is not pinned. Any thread.
+// Keeps the store within its size: the oldest sealed segment that is not pinned gives way. Any thread.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "common/file.h"
 #include "common/result.h"
 
 namespace gatetape {
@@ -21,12 +23,14 @@ class Ring {
     bool operator<(const Segment& other) const { return sequence < other.sequence; }
   };
 
-  explicit Ring(uint64_t bytes_max) : bytes_max_(bytes_max) {}
+  Ring(FileSystem& files, uint64_t bytes_max) : files_(files), bytes_max_(bytes_max) {}
 
-  // A sealed segment, a candidate for eviction from now on. `bytes_counted` of it went through reserve() before.
+  // A segment is full and will be sealed: add_sealed() follows for it. reserve() waits for that rather than fail.
+  void expect_sealed();
+  // Adds a sealed segment, which can be evicted from now on. `bytes_counted` of it went through reserve() before.
   void add_sealed(Segment segment, uint64_t bytes_counted);
-  // Makes room for `bytes` more and counts them. Fails when only pinned and open segments are left and they fill the
-  // ring.
+  // Makes room for `bytes` more and counts them. Waits while the only segments that could make room are being sealed.
+  // Fails when nothing but pinned and open segments is left, and they fill the ring.
   Result<void> reserve(uint64_t bytes);
   void unreserve(uint64_t bytes);
   // Removes the oldest sealed unpinned segment; false when there is none.
@@ -41,6 +45,9 @@ class Ring {
   bool evict_oldest_locked();
 
   mutable std::mutex mutex_;
+  std::condition_variable sealed_one_;
+  unsigned expected_ = 0;  // segments that are being sealed
+  FileSystem& files_;
   const uint64_t bytes_max_;
   uint64_t bytes_ = 0;
   uint64_t evicted_ = 0;

@@ -1,5 +1,5 @@
 // A segment being written: created under a temporary name, appended to frame by frame, within what the ring allows. A
-// full disk evicts the oldest segment and tries again. Written by one thread; synced by another.
+// full disk evicts the oldest segment and tries again. One thread writes; another may sync.
 #pragma once
 
 #include <cstdint>
@@ -15,21 +15,22 @@ namespace gatetape {
 
 class SegmentFile {
  public:
-  static Result<std::shared_ptr<SegmentFile>> create(const std::string& directory, const SegmentHeader& header,
-                                                     Ring& ring);
+  static Result<std::shared_ptr<SegmentFile>> create(FileSystem& files, const std::string& directory,
+                                                     const SegmentHeader& header, Ring& ring);
 
-  // All or nothing: what could not be written whole is cut off again.
+  // All or nothing: a part that was written is cut off again.
   Result<void> append(std::span<const uint8_t> frame);
-  Result<void> sync() { return file_.sync(); }
-  const std::string& path() const { return file_.path(); }
+  Result<void> sync() { return file_->sync(); }
+  const std::string& path() const { return path_; }
   uint64_t bytes() const { return bytes_; }
   const SegmentHeader& header() const { return header_; }
 
  private:
-  SegmentFile(File file, SegmentHeader header, Ring& ring)
-      : file_(std::move(file)), header_(std::move(header)), ring_(ring) {}
+  SegmentFile(std::string path, std::unique_ptr<File> file, SegmentHeader header, Ring& ring)
+      : path_(std::move(path)), file_(std::move(file)), header_(std::move(header)), ring_(ring) {}
 
-  File file_;
+  const std::string path_;
+  std::unique_ptr<File> file_;
   SegmentHeader header_;
   Ring& ring_;
   uint64_t bytes_ = 0;

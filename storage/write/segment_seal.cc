@@ -82,8 +82,8 @@ bool index_frame(SegmentReader& segment, uint32_t frame, FrameReader& reader, In
 
 }  // namespace
 
-Result<SealedSegment> seal_segment(const std::string& path) {
-  auto opened = SegmentReader::open(path, [](const std::string& file, uint64_t offset, const char* what) {
+Result<SealedSegment> seal_segment(FileSystem& files, const std::string& path) {
+  auto opened = SegmentReader::open(files, path, [](const std::string& file, uint64_t offset, const char* what) {
     log_warning("{}: offset {}: {}", file, offset, what);
   });
   if (!opened) return pass_on(opened);
@@ -126,16 +126,18 @@ Result<SealedSegment> seal_segment(const std::string& path) {
   const Trailer trailer{end, end + index.size() + Trailer::kBytes};
   index.bytes(trailer.serialise());
 
-  auto file = File::open_to_change(path);
-  if (!file) return pass_on(file);
+  if (Result<void> read = segment.read_status(); !read) return pass_on(read);
+  auto opened_again = files.open_to_change(path);
+  if (!opened_again) return pass_on(opened_again);
+  File& file = **opened_again;
   if (sealed.summary.torn_bytes != 0) {
-    if (auto cut = file->truncate(end); !cut) return pass_on(cut);
+    if (auto cut = file.truncate(end); !cut) return pass_on(cut);
   }
-  if (auto written = file->write_at(end, index.bytes()); !written) {
-    (void)file->truncate(end);  // a whole disk: the segment stays as it was, unsealed and readable
+  if (auto written = file.write_at(end, index.bytes()); !written) {
+    (void)file.truncate(end);  // a whole disk: the segment stays as it was, unsealed and readable
     return pass_on(written);
   }
-  if (auto synced = file->sync(); !synced) return pass_on(synced);
+  if (auto synced = file.sync(); !synced) return pass_on(synced);
   sealed.file_bytes = trailer.file_bytes;
   return sealed;
 }

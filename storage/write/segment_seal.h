@@ -4,7 +4,9 @@
 
 #include <string>
 
+#include "common/file.h"
 #include "storage/format/format.h"
+#include "storage/format/sealing.h"
 
 namespace gatetape {
 
@@ -15,7 +17,8 @@ struct SealedSegment {
   bool was_sealed = false;
 };
 
-// Cuts off a torn tail, appends index and trailer, syncs. Does nothing to a segment that is sealed.
-Result<SealedSegment> seal_segment(const std::string& path);
+// Cuts off a torn tail, appends index and trailer, syncs. Does nothing to a segment that is sealed. A segment that
+// cannot be read to its end is left as it is: its tail may be whole.
+Result<SealedSegment> seal_segment(FileSystem& files, const std::string& path);
 
 }  // namespace gatetape

@@ -17,7 +17,7 @@ bool SegmentStream::segment_full() const {
 
 void SegmentStream::begin_segment(uint64_t sequence) {
   if (in_segment_) {
-    header_.previous_root = segment_root(header_.serialise(), std::move(roots_));
+    header_.previous_root = hash_tree_.segment_root(header_.serialise(), std::move(roots_));
     header_.previous_sequence = header_.sequence;
   }
   header_.sequence = sequence;

@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "storage/format/format.h"
+#include "storage/format/hash_tree.h"
 #include "storage/write/frame_builder.h"
 #include "storage/write/frame_queue.h"
 #include "storage/write/identities.h"
@@ -48,7 +49,8 @@ class SegmentStream {
   FrameBuilder frame_;
   bool in_segment_ = false;
   uint64_t raw_bytes_ = 0, stored_bytes_ = 0;
-  std::vector<Sha256Digest> roots_;  // of the segment's frames
+  HashTree hash_tree_;
+  std::vector<Sha256Digest> roots_;  // one per frame of the segment
   uint64_t added_ = 0, dropped_ = 0;
 };
 

@@ -1,8 +1,9 @@
-// What happens before a store can be written: directories made and locked, the remains of a crash put in order, and
-// what is there counted into the ring.
+// Prepares a store for writing: makes and locks its directories, puts the remains of a crash in order, and counts what
+// is there into the ring.
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@
 namespace gatetape {
 
 // Makes the directory where missing and takes its lock; held until the file is closed.
-Result<File> lock_directory(const std::string& directory);
+Result<std::unique_ptr<File>> lock_directory(FileSystem& files, const std::string& directory);
 
 struct ExistingSegments {
   std::vector<Ring::Segment> segments;
@@ -28,9 +29,9 @@ struct ExistingSegments {
 };
 
 // Removes half-made files, seals what is unsealed. Segments that cannot be sealed stay as they are, with a warning.
-Result<ExistingSegments> take_stock(const std::vector<std::string>& directories);
+Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::string>& directories);
 
 // Four fifths of what the directories' file systems have free, beside what the store has already.
-uint64_t default_ring_bytes(const std::vector<std::string>& directories, uint64_t bytes_present);
+uint64_t default_ring_bytes(FileSystem& files, const std::vector<std::string>& directories, uint64_t bytes_present);
 
 }  // namespace gatetape

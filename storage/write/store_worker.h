@@ -12,7 +12,7 @@
 
 namespace gatetape {
 
-// What workers and the store's threads share.
+// Shared by the workers and the store's threads.
 struct StoreShared {
   std::atomic<uint64_t> next_sequence{1};
   std::atomic<bool> failed{false};  // sticky

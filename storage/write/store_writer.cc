@@ -31,10 +31,14 @@ uint64_t segment_stored_bytes(uint64_t ring_bytes, unsigned workers) {
   return std::clamp(ring_bytes / (16 * uint64_t{workers}), kSegmentStoredBytesMin, kSegmentStoredBytesMax);
 }
 
+FileSystem& files_of(const StoreOptions& options) {
+  return options.files != nullptr ? *options.files : system_files();
+}
+
 class DirectoryStore : public Store {
  public:
-  DirectoryStore(const StoreOptions& options, bool live, std::vector<File> locks, ExistingSegments existing,
-                 uint64_t ring_bytes);
+  DirectoryStore(const StoreOptions& options, bool live, std::vector<std::unique_ptr<File>> locks,
+                 ExistingSegments existing, uint64_t ring_bytes);
   ~DirectoryStore() override;
 
   StoreWorker& worker(unsigned index) override { return *workers_.at(index); }
@@ -53,11 +57,12 @@ class DirectoryStore : public Store {
   void write_evictions();
 
   StoreOptions options_;
+  FileSystem& files_;
   Clock& clock_;
   const Identities identities_;
   const Uuid run_uuid_;
   const int64_t run_started_ns_;
-  std::vector<File> locks_;
+  std::vector<std::unique_ptr<File>> locks_;
   StoreShared shared_;
   Ring ring_;
   std::vector<std::unique_ptr<QueueingStoreWorker>> workers_;
@@ -72,7 +77,7 @@ class DirectoryStore : public Store {
   std::thread writing_thread_;
 };
 
-// What all segments of a stream of this run have in common, and the newest segment of the stream before it.
+// The part that all segments of a stream of this run have in common, with the newest segment of the run before it.
 SegmentHeader DirectoryStore::begin_stream(SegmentHeader header, const ExistingSegments& existing) const {
   header.run_uuid = run_uuid_;
   header.run_started_ns = run_started_ns_;
@@ -85,15 +90,16 @@ SegmentHeader DirectoryStore::begin_stream(SegmentHeader header, const ExistingS
   return header;
 }
 
-DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vector<File> locks,
+DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vector<std::unique_ptr<File>> locks,
                                ExistingSegments existing, uint64_t ring_bytes)
     : options_(options),
+      files_(files_of(options)),
       clock_(options.clock != nullptr ? *options.clock : system_clock()),
       identities_(options.seed, options.anchor_seed),
       run_uuid_(identities_.run_uuid(existing.last_sequence + 1)),
-      run_started_ns_(clock_.wall_ns()),
+      run_started_ns_(options.run_started_ns != 0 ? options.run_started_ns : clock_.wall_ns()),
       locks_(std::move(locks)),
-      ring_(ring_bytes),
+      ring_(files_, ring_bytes),
       open_(options.workers) {
   shared_.next_sequence = existing.last_sequence + 1;
   shared_.frames_ready = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -117,11 +123,11 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
     }
     workers_.push_back(std::make_unique<QueueingStoreWorker>(worker_options, shared_));
   }
-  housekeeper_ = std::make_unique<Housekeeper>(ring_, clock_, options_.sync_interval_s);
+  housekeeper_ = std::make_unique<Housekeeper>(files_, ring_, clock_, options_.sync_interval_s);
   SegmentHeader records_header;
   records_header.kind = SegmentKind::kRecords;
   records_ = std::make_unique<RecordWriter>(
-      options_.directories.front(), begin_stream(records_header, existing),
+      files_, options_.directories.front(), begin_stream(records_header, existing),
       std::min(kRecordSegmentBytesMax, worker_options.limits.stored_bytes_max),
       [this] { return shared_.next_sequence.fetch_add(1); }, identities_, clock_, ring_, *housekeeper_);
   housekeeper_->start();
@@ -169,8 +175,8 @@ Result<void> DirectoryStore::write(unsigned worker, const ClosedFrame& frame) {
   auto& segment = open_[worker][static_cast<size_t>(frame.retention)];
   if (frame.begins_segment != nullptr) {
     if (segment != nullptr) housekeeper_->finished(std::exchange(segment, nullptr));
-    auto created =
-        SegmentFile::create(options_.directories[worker % options_.directories.size()], *frame.begins_segment, ring_);
+    auto created = SegmentFile::create(files_, options_.directories[worker % options_.directories.size()],
+                                       *frame.begins_segment, ring_);
     if (!created) return pass_on(created);
     segment = std::move(*created);
     housekeeper_->opened(segment);
@@ -230,7 +236,7 @@ Result<void> DirectoryStore::close() {
     }
   }
   note_failure(housekeeper_->stop());
-  for (const std::string& directory : options_.directories) note_failure(sync_directory(directory));
+  for (const std::string& directory : options_.directories) note_failure(files_.sync_directory(directory));
   return status();
 }
 
@@ -239,13 +245,14 @@ Result<void> DirectoryStore::close() {
 Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, bool live) {
   if (options.directories.empty()) return fail("no store directory given");
   GT_CHECK(options.workers > 0);
-  std::vector<File> locks;
+  FileSystem& files = files_of(options);
+  std::vector<std::unique_ptr<File>> locks;
   for (const std::string& directory : options.directories) {
-    auto lock = lock_directory(directory);
+    auto lock = lock_directory(files, directory);
     if (!lock) return pass_on(lock);
     locks.push_back(std::move(*lock));
   }
-  auto existing = take_stock(options.directories);
+  auto existing = take_stock(files, options.directories);
   if (!existing) return pass_on(existing);
   if (existing->recovered != 0) {
     log_warning(
@@ -256,7 +263,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, bool liv
   uint64_t present = 0;
   for (const Ring::Segment& segment : existing->segments) present += segment.bytes;
   const uint64_t ring_bytes =
-      options.ring_bytes_max != 0 ? options.ring_bytes_max : default_ring_bytes(options.directories, present);
+      options.ring_bytes_max != 0 ? options.ring_bytes_max : default_ring_bytes(files, options.directories, present);
   return std::make_unique<DirectoryStore>(options, live, std::move(locks), std::move(*existing), ring_bytes);
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/result.h"
 #include "packet/account.h"
 #include "packet/decode.h"
@@ -28,13 +29,17 @@ struct StoreOptions {
   uint64_t segment_raw_bytes_max = uint64_t{4} << 30;
   uint64_t reference_memory_bytes = 512 << 20;  // payloads kept to find repeats, divided among workers
   int compression_level = 1;                    // zstd's
-  unsigned sync_interval_s = 5;  // what a power cut may take; the death of the process takes only open frames
+  unsigned sync_interval_s = 5;  // a power cut may take so much; the death of the process takes only open frames
   // Packets' ordinals count one sequence over all workers (a distributor numbered them): readers merge workers by
   // ordinal. Else each worker numbers its own and readers merge by time.
   bool shared_ordinals = false;
   std::vector<StoreInterface> interfaces;
+  // The run's name in its segments, wall time, the same as in its records; 0: now.
+  int64_t run_started_ns = 0;
 
-  Clock* clock = nullptr;  // nullptr: the machine's
+  // Both must outlive the store; nullptr: the machine's.
+  FileSystem* files = nullptr;
+  Clock* clock = nullptr;
   // Where uuids and the seeds of hashes come from; 0: they are random. For a run that must be repeatable.
   uint64_t seed = 0;
   // Fixes where repeats are looked for, and nothing else: two runs over the same packets store the same bytes but for
@@ -42,7 +47,7 @@ struct StoreOptions {
   std::optional<uint64_t> anchor_seed;
 };
 
-// What became of the packets handed to a StoreWorker; added == stored + dropped_* + pending.
+// The fate of the packets handed to a StoreWorker; added == stored + dropped_* + pending.
 struct StoreCounts {
   uint64_t added = 0;
   uint64_t stored = 0;  // written to the file (not necessarily synced)

@@ -130,6 +130,11 @@ TEST_CASE("a connection becomes its transactions and one flow") {
   CHECK(bench.flows[0].http_transactions == 2);
   CHECK(bench.account[Counter::kReceived] == 10);
   CHECK(bench.account[Counter::kNotStored] == 10);
+  CHECK(bench.account[Counter::kTcpSegments] == 10);
+  CHECK(bench.account[Counter::kHttpBegun] == 2);
+  CHECK(bench.account[Counter::kHttpComplete] == 2);
+  CHECK(bench.account[Counter::kFlowsHeld] == 0);
+  CHECK(bench.account[Counter::kHttpHeld] == 0);
   CHECK(bench.account.balances());
 }
 
@@ -178,6 +183,8 @@ TEST_CASE("what the mirror lost is a gap with its size, and the transaction says
   CHECK(bench.http[1].uri == "/next");
   CHECK(bench.http[1].status == 200);
   CHECK(bench.account[Counter::kTcpAcknowledgedUnseen] == 1000);
+  CHECK(bench.account[Counter::kTcpGaps] == 1);
+  CHECK(bench.account[Counter::kTcpGapBytes] == 1000);
   REQUIRE(bench.flows.size() == 1);
   CHECK(bench.flows[0].gap_bytes[1] == 1000);
 }
@@ -229,6 +236,7 @@ TEST_CASE("time that steps back is counted, and order stays arrival order") {
   Pipeline pipeline({}, filter, nullptr, nullptr, outlet);
   pipeline.process(burst);
   CHECK(pipeline.account()[Counter::kTimeSteppedBack] == 2);
+  CHECK(pipeline.account()[Counter::kFlowsHeld] == 1);
 }
 
 TEST_CASE("a flood of new connections costs bounded memory and is counted") {

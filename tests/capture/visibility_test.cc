@@ -42,7 +42,7 @@ TEST_CASE("each blind spot is named") {
   CHECK(says(a, true, "only packets to the ingress address"));
   a = healthy();
   a[Counter::kSuperFrames] = 1;
-  CHECK(says(a, true, "1 frames are longer than the wire allows"));
+  CHECK(says(a, true, "1 packet is longer than the wire allows"));
   a = healthy();
   a[Counter::kEncryptedBytes] = 500'000;
   CHECK(says(a, true, "50 % of the bytes are encrypted"));

@@ -30,7 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   header.payload_bytes = in.get<uint32_t>() % (1u << 20);
   header.literal_bytes = in.get<uint32_t>() % (1u << 20);
   std::vector<uint8_t> sections;
-  for (const SectionType type : {SectionType::kLanes, SectionType::kPacketColumns, SectionType::kPayloadOperations}) {
+  const auto columns = in.get<uint8_t>() % 2 == 0 ? SectionType::kPacketColumns : SectionType::kPacketColumns10;
+  for (const SectionType type : {SectionType::kLanes, columns, SectionType::kPayloadOperations}) {
     const auto bytes = in.view(std::min<size_t>(in.get<uint16_t>(), in.remaining()));
     Section section;
     section.type = type;

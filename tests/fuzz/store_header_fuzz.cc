@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "storage/format/format.h"
+#include "storage/format/sealing.h"
 
 using namespace gatetape;
 

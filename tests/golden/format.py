@@ -78,6 +78,8 @@ def main():
                 record(gatetape, work / "runs", [repeat], "--workers", "2", "--rules", PROJECT / "scripts/lab/demo.rules")]
         check_store(work / "runs", runs)
         check_alteration_shows(work / "runs")
+        old = PROJECT / "tests" / "storage" / "format" / "store-1.0"
+        check_store(old, [("packets.pcap", list(read_pcap(old / "packets.pcap")))])
         cases = list(whole_captures(SHARED / "conformance"))
         if not cases:
             print(f"skipped: no captures in {SHARED / 'conformance'}")

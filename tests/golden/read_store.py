@@ -22,7 +22,9 @@ XXHASH.XXH3_64bits.restype = ctypes.c_uint64
 XXHASH.XXH3_64bits.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
 
 PACKETS, RECORDS, INDEX = 1, 2, 3
-LANES, COLUMNS, OPERATIONS, LITERALS, BATCH, FRAME_TABLE, SUMMARY = 1, 2, 3, 4, 5, 16, 17
+LANES, COLUMNS_1_0, OPERATIONS, LITERALS, BATCH, COLUMNS, FRAME_TABLE, SUMMARY = 1, 2, 3, 4, 5, 6, 16, 17
+REQUIRED = 1  # flag of a section, and of a stream
+STREAMS = 18  # known here: 0 to 5, and 6 for each field of a head
 NO_SEQUENCE = 2**64 - 1
 MAPPED = bytes(10) + b"\xff\xff"  # before an IPv4 address that stands for an IPv6 one (RFC 4291 section 2.5.5.2)
 
@@ -157,10 +159,11 @@ class Segment:
         expect(f"{self.path}: segment root", root, self.root())
         expect(f"{self.path}: packets in the summary", packets, sum(f.packets for f in self.frames))
         table = Bytes(self.index.one(FRAME_TABLE))
+        row_bytes = table.left() // max(self.index.number, 1)  # 128, or more in a newer minor version
         for frame in self.frames:
-            entry = table.take(128)
+            entry = table.take(row_bytes)
             expect(f"{frame.name}: offset in the frame table", struct.unpack_from("<Q", entry)[0], frame.begin)
-            expect(f"{frame.name}: root in the frame table", entry[96:], frame.root)
+            expect(f"{frame.name}: root in the frame table", entry[96:128], frame.root)
         expect(f"{self.path}: bytes left in the frame table", table.left(), 0)
 
 
@@ -213,7 +216,9 @@ class Frame:
         expect(f"{self.name}: segment", uuid, segment.uuid[:8])
         self.sections, at = [], at + header_bytes
         for _ in range(sections):
-            kind, codec, _, stored, raw, _, stated = fields.fields("HBBIIIQ")
+            kind, codec, flags, stored, raw, _, stated = fields.fields("HBBIIIQ")
+            if flags & REQUIRED and kind > COLUMNS:
+                raise Wrong(f"{self.name}: section {kind} is required: written by a newer version")
             data = segment.data[at:at + stored]
             expect(f"{self.name}: checksum of section {kind}", checksum(data), stated)
             self.sections.append((kind, unpacked(f"{self.name}: section {kind}", data, raw) if codec else data))
@@ -251,11 +256,23 @@ class Frame:
         return bytes(out)
 
     def columns(self):
-        data, streams = Bytes(self.one(COLUMNS)), []
+        """The known streams by id; one that is not there is empty."""
+        by_position = bool(self.all_of(COLUMNS_1_0))
+        data, found, position = Bytes(self.one(COLUMNS_1_0 if by_position else COLUMNS)), {}, 0
         while data.left():
+            tag = position << 1 | REQUIRED if by_position else data.varint()
             raw, stored = data.varint(), data.varint()
-            streams.append(Bytes(unpacked(f"{self.name}: stream", data.take(stored), raw) if stored else data.take(raw)))
-        return streams
+            stream, number = data.take(stored or raw), tag >> 1
+            position += 1
+            if number in found:
+                raise Wrong(f"{self.name}: stream {number} twice")
+            if number < STREAMS:
+                found[number] = unpacked(f"{self.name}: stream {number}", stream, raw) if stored else stream
+            elif tag & REQUIRED:
+                raise Wrong(f"{self.name}: stream {number} is required: written by a newer version")
+        if by_position:
+            expect(f"{self.name}: streams", position, STREAMS)
+        return [Bytes(found.get(number, b"")) for number in range(STREAMS)]
 
     def read(self):
         """The frame's packets, in order of arrival."""

@@ -149,3 +149,46 @@ TEST_CASE("losses are told in words") {
   port[PortCounter::kMissed] = 13;
   CHECK(losses(port) == std::vector<std::string>{"13 packets missed by the driver"});
 }
+
+TEST_CASE("text shows what is not zero, with separators, and whether the sum holds") {
+  WorkerAccount account;
+  account[Counter::kReceived] = 1234567;
+  account[Counter::kStored] = 1234566;
+  account[Counter::kDroppedStoreFailed] = 1;
+  std::string text;
+  append_balance_text(text, nullptr, account);
+  CHECK(text.find("1,234,567 packets\n") != std::string::npos);
+  CHECK(text.find("dropped (store_failed)") != std::string::npos);
+  CHECK(text.find("oversized") == std::string::npos);
+  CHECK(text.find("missed") == std::string::npos);
+  CHECK(text.find("DOES NOT BALANCE") == std::string::npos);
+  ++account[Counter::kReceived];
+  const PortAccount port;
+  text.clear();
+  append_balance_text(text, &port, account);
+  CHECK(text.find("missed by the driver") != std::string::npos);
+  CHECK(text.find("DOES NOT BALANCE") != std::string::npos);
+  text.clear();
+  append_balance_text(text, &port, account, false);
+  CHECK(text.find("DOES NOT BALANCE") == std::string::npos);
+}
+
+TEST_CASE("every counter that is not zero has its line, of its group alone") {
+  for (size_t i = 0; i < std::size(kWorkerCounters); ++i) {
+    WorkerAccount account;
+    account.words()[i] = 7654;
+    std::string text;
+    append_balance_text(text, nullptr, account);
+    append_beside_balance_text(text, account);
+    INFO(kWorkerCounters[i].name << "\n" << text);
+    CHECK(text.find(kWorkerCounters[i].words) != std::string::npos);
+    CHECK(text.find("7,654") != std::string::npos);
+  }
+}
+
+TEST_CASE("the line of what was seen has its plurals right") {
+  WorkerAccount account;
+  account[Counter::kFlowsCreated] = 1;
+  account[Counter::kAlerts] = 1000;
+  CHECK(seen_text(account) == "0 HTTP transactions, 1 flow, 1,000 alerts");
+}

@@ -12,7 +12,7 @@
 namespace gatetape::test {
 
 // Traffic for a store: packets_of_many_kinds() and conversations that repeat bodies at other places, with time stepping
-// back, cut packets, jumbo frames, empty frames.
+// back, cut packets, jumbo packets, empty packets.
 std::vector<QueryPacket> store_traffic(uint32_t seed, size_t count);
 // Conversations alone: bodies from a small set, cut into packets, behind headers of varying length.
 std::vector<QueryPacket> repeating_traffic(uint32_t seed, size_t count);

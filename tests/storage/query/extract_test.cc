@@ -184,6 +184,7 @@ TEST_CASE("the statement says how complete the extract is") {
   TemporaryDirectory directory;
   MemoryStore store;
   store.stored = packets_of_many_kinds(8, 1000);  // about one second
+  store.others = 1000;
   const int64_t start = store.stored[0].timestamp_ns, end = store.stored.back().timestamp_ns + 1;
   const std::string path = directory.path("x");
 
@@ -232,13 +233,37 @@ TEST_CASE("the statement says how complete the extract is") {
     CHECK(statement.account.port()[PortCounter::kMissed] == 3);
     CHECK(statement.account.worker()[Counter::kReceived] == 160);
   }
+  SECTION("a question that records answer needs all traffic inspected, and the rule that it names loaded") {
+    RunRecord run;
+    run.timestamp_ns = start - kSecond;
+    const std::string sids = encode_sids({7, 2019401, 12});
+    run.sids = sids;
+    store.records_batch.append(run);
+    AccountRecord account;
+    for (const int64_t time : {start - kSecond / 2, start + kSecond / 2, start + 3 * kSecond / 2}) {
+      account.timestamp_ns = time;
+      store.records_batch.append(account);
+      account.worker_account[Counter::kBadChecksum] += 3;
+      account.worker_account[Counter::kFilteredBpf] += 5;
+    }
+    CHECK(std::string(extract_to(store, "", path, {start, end}).completeness()) == "complete");
+    const std::string http = describe(extract_to(store, "http.status == 200", path, {start, end}));
+    INFO(http);
+    CHECK(http.find("6 packets were not inspected: their checksums are wrong") != std::string::npos);
+    CHECK(http.find("10 packets were not inspected: the sensor's filters left them out") != std::string::npos);
+    CHECK(http.find("not loaded") == std::string::npos);
+    CHECK(describe(extract_to(store, "sid 12", path, {start, end})).find("not loaded") == std::string::npos);
+    const std::string never = describe(extract_to(store, "sid 13", path, {start, end}));
+    INFO(never);
+    CHECK(never.find("the rule with sid 13 was not loaded") != std::string::npos);
+  }
   SECTION("a range that the store does not reach") {
     store_account(store, end, 1000, 0);
     const ExtractStatement statement = extract_to(store, "", path, {start - kSecond, end + 10 * kSecond});
     const std::string text = describe(statement);
     INFO(text);
-    CHECK(text.find("the store begins at") != std::string::npos);
-    CHECK(text.find("the store ends at") != std::string::npos);
+    CHECK(std::string(statement.completeness()) == "unknown");
+    CHECK(text.find("the store has no account of this time") != std::string::npos);
   }
 }
 

@@ -109,6 +109,21 @@ Result<StoreSummary> MemoryStore::summary() {
   return summary;
 }
 
+// One segment of one run, with everything in it.
+Result<std::vector<StoredSegment>> MemoryStore::segments() {
+  StoredSegment facts;
+  facts.sequence = 1;
+  facts.packets = facts.account_added = stored.size() + others;
+  facts.run_started_ns = run_started_ns;
+  facts.time_min_ns = INT64_MAX;
+  facts.time_max_ns = INT64_MIN;
+  for (const QueryPacket& packet : stored) {
+    facts.time_min_ns = std::min(facts.time_min_ns, packet.timestamp_ns);
+    facts.time_max_ns = std::max(facts.time_max_ns, packet.timestamp_ns);
+  }
+  return std::vector<StoredSegment>{facts};
+}
+
 // ---------------------------------------------------------------- packets
 
 namespace {

@@ -31,11 +31,14 @@ class MemoryStore : public StoreReader {
   std::vector<QueryPacket> stored;
   RecordBatch records_batch;
   std::vector<StoreInterface> interfaces = {{"eth0", LinkType::kEthernet, 262144}};
+  int64_t run_started_ns = 0;  // the run that recorded them
+  uint64_t others = 0;         // packets of the run that segments() tells of, and nobody asks for
 
   Result<ReadStatistics> packets(const StoreQuery& query,
                                  const std::function<bool(const StoredPacket&)>& visit) override;
   Result<ReadStatistics> records(const RecordQuery& query, const std::function<bool(const Record&)>& visit) override;
   Result<StoreSummary> summary() override;
+  Result<std::vector<StoredSegment>> segments() override;
 };
 
 StoredPacket stored_packet(const QueryPacket& packet, uint64_t ordinal);

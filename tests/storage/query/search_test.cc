@@ -64,7 +64,7 @@ MemoryStore sample_store() {
   return store;
 }
 
-// What was found: flow id, and the URI of a transaction.
+// A record that was found: flow id, and the URI of a transaction.
 std::string found(SearchKind kind, const std::string& text, const TimeRange& range = {}) {
   MemoryStore store = sample_store();
   Result<Expression> expression = Expression::parse(text);

@@ -23,7 +23,7 @@ int64_t monotonic_ns() {
       .count();
 }
 
-// What the doomed process says of itself, in memory that survives it.
+// The doomed process says this of itself, in memory that survives it.
 struct Progress {
   std::atomic<uint64_t> added;
   std::atomic<uint64_t> stored;

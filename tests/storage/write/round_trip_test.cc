@@ -1,4 +1,4 @@
-// What goes into a store comes out of it: every byte, time and order, whole or by query.
+// All that goes into a store comes out of it: every byte, time and order, whole or by query.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>

@@ -1,0 +1,200 @@
+#include "storage/evidence/notary.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+#include "common/log.h"
+
+namespace gatetape {
+namespace {
+
+// The history that a ledger tells, and whether a holder of `key` may go on with it.
+class History {
+ public:
+  explicit History(const SigningKey* key) : key_(key) {}
+
+  void add(const LedgerEntry& entry, const Uuid& store) {
+    if (const auto* introduced = std::get_if<KeyIntroduced>(&entry.content)) last_key_ = introduced->key;
+    if (const auto* checkpoint = std::get_if<Checkpoint>(&entry.content)) check(checkpoint->note, store);
+    holds_segments_ = holds_segments_ || std::holds_alternative<SegmentSealed>(entry.content) ||
+                      std::holds_alternative<SegmentEvicted>(entry.content);
+    if (entry.header.is_leaf()) tree_.add(entry.leaf);
+  }
+
+  // Empty: it may. Else why not.
+  std::string objection() const {
+    if (key_ == nullptr) return {};
+    if (!problem_.empty()) return problem_;
+    if (!last_note_) return holds_segments_ ? "it was never signed" : "";
+    if (!signed_by_us()) return "its last checkpoint is not signed by this key, nor by one that this key replaced";
+    return {};
+  }
+  const Ed25519Key* last_key() const { return last_key_ ? &*last_key_ : nullptr; }
+  uint64_t leaves() const { return tree_.size(); }
+  uint64_t signed_leaves() const { return last_note_ ? last_note_->checkpoint.tree_size : 0; }
+
+ private:
+  void check(const std::string& text, const Uuid& store) {
+    auto note = SignedNote::parse(text);
+    if (!note || note->checkpoint.origin != note_origin(store) || note->checkpoint.tree_size != tree_.size() ||
+        note->checkpoint.root != tree_.root()) {
+      problem_ = "a checkpoint in it does not fit its entries";
+      return;
+    }
+    last_note_ = std::move(*note);
+  }
+
+  bool signed_by_us() const {
+    const auto by = [&](const Ed25519Key& key) {
+      const auto* signature = last_note_->by(key);
+      return signature != nullptr && verify_signature(key, last_note_->signed_text, signature->signature);
+    };
+    if (by(key_->public_key())) return true;
+    return std::any_of(key_->endorsements().begin(), key_->endorsements().end(),
+                       [&](const KeyEndorsement& endorsement) { return by(endorsement.previous); });
+  }
+
+  const SigningKey* const key_;
+  MerkleTree tree_;
+  std::optional<Ed25519Key> last_key_;
+  std::optional<SignedNote> last_note_;
+  std::string problem_;
+  bool holds_segments_ = false;
+};
+
+struct Opened {
+  std::unique_ptr<LedgerWriter> ledger;
+  std::string objection;
+};
+
+Result<Opened> open_present(FileSystem& files, const std::string& directory, History& history) {
+  auto reader = LedgerReader::open(files, ledger_path(directory));
+  if (!reader && reader.error().code != 0) return pass_on(reader);
+  if (!reader) return Opened{nullptr, reader.error().message};
+  const Uuid store = reader->header().store_uuid;
+  auto ledger = LedgerWriter::open(files, directory, [&](const LedgerEntry& entry) { history.add(entry, store); });
+  if (!ledger && ledger.error().code == EBADMSG) return Opened{nullptr, ledger.error().message};
+  if (!ledger) return pass_on(ledger);
+  return Opened{std::move(*ledger), history.objection()};
+}
+
+Result<void> set_aside(FileSystem& files, const std::string& directory, const std::string& why, int64_t now_ns) {
+  const std::string path = ledger_path(directory);
+  const std::string aside = fmt::format("{}.set-aside-{}", path, now_ns);
+  if (auto renamed = files.rename(path, aside); !renamed) return renamed;
+  log_warning("{}: {}; it is kept as {}, and a new ledger begins: what it vouched for no longer verifies", path, why,
+              aside);
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Notary>> Notary::open(FileSystem& files, const std::string& directory, EvidenceOptions options,
+                                             const Uuid& new_store, const Uuid& run, Clock& clock) {
+  const int64_t now = clock.wall_ns();
+  std::optional<History> history(options.key.get());
+  auto opened = open_present(files, directory, *history);
+  if (!opened && opened.error().code != ENOENT) return pass_on(opened);
+  std::unique_ptr<LedgerWriter> ledger;
+  if (opened && opened->objection.empty()) {
+    ledger = std::move(opened->ledger);
+  } else {
+    if (opened) {
+      opened->ledger.reset();
+      if (auto done = set_aside(files, directory, opened->objection, now); !done) return pass_on(done);
+    }
+    history.emplace(options.key.get());
+    auto made = LedgerWriter::create(files, directory, {new_store, now});
+    if (!made) return pass_on(made);
+    ledger = std::move(*made);
+  }
+  if (history->leaves() > history->signed_leaves() && history->signed_leaves() != 0) {
+    // They were found unsigned, and are signed from now on: a reader of the ledger must be able to tell.
+    options.run_facts.emplace_back("unsigned_leaves",
+                                   fmt::format("{} {}", history->signed_leaves(), history->leaves()));
+  }
+  RunStarted started{run, now, options.run_facts};
+  std::unique_ptr<Notary> notary(new Notary(std::move(ledger), std::move(options), run, clock));
+  notary->introduce_key(history->last_key());
+  notary->append(std::move(started));
+  std::lock_guard lock(notary->mutex_);
+  notary->note(notary->sign());
+  return notary;
+}
+
+// Entries that lead from the ledger's last key to ours.
+void Notary::introduce_key(const Ed25519Key* last_key) {
+  if (options_.key == nullptr || (last_key != nullptr && *last_key == options_.key->public_key())) return;
+  if (last_key == nullptr) {
+    append(KeyIntroduced{clock_.wall_ns(), options_.key->public_key(), {}, {}});
+    return;
+  }
+  bool found = false;
+  for (const KeyEndorsement& e : options_.key->endorsements()) {
+    found = found || e.previous == *last_key;
+    if (found) append(KeyIntroduced{clock_.wall_ns(), e.key, e.previous, e.signature});
+  }
+  if (!found) append(KeyIntroduced{clock_.wall_ns(), options_.key->public_key(), {}, {}});
+}
+
+void Notary::note(const Result<void>& result) {
+  if (!result && !failing_) log_error("the ledger: {}", result.error().message);
+  if (result && failing_) log_info("the ledger is written again");
+  failing_ = !result;
+}
+
+void Notary::append(const LedgerContent& content) {
+  std::lock_guard lock(mutex_);
+  note(ledger_->append(content));
+}
+
+void Notary::sealed(SegmentSealed segment) {
+  std::lock_guard lock(mutex_);
+  note(ledger_->append(std::move(segment)));
+  note(sign());
+}
+
+Result<void> Notary::evicted(SegmentEvicted segment) {
+  std::lock_guard lock(mutex_);
+  Result<void> written = ledger_->append(std::move(segment));
+  if (written) written = ledger_->sync();
+  note(written);
+  return written;
+}
+
+Result<void> Notary::sign() {
+  if (options_.key == nullptr) return ledger_->sync();
+  // Entries that wait for room are tried first: what is signed is in the file.
+  if (auto written = ledger_->sync(); !written) return written;
+  const auto tree = ledger_->tree();
+  if (!tree) return {};
+  const CheckpointText checkpoint{note_origin(store()), tree->size(), tree->root(), clock_.wall_ns()};
+  const std::string text = options_.key->sign(checkpoint);
+  signed_at_ns_ = clock_.monotonic_ns();
+  if (tree->size() != signed_leaves_) {
+    if (auto written = ledger_->append(Checkpoint{text}); !written) return written;
+    if (auto synced = ledger_->sync(); !synced) return synced;
+    signed_leaves_ = tree->size();
+  }
+  // Also when nothing was added: that it comes says that the sensor lives.
+  if (options_.hand_out) options_.hand_out(text);
+  return {};
+}
+
+void Notary::tick() {
+  std::lock_guard lock(mutex_);
+  if (clock_.monotonic_ns() - signed_at_ns_ < options_.checkpoint_interval_s * kNanosecondsPerSecond) return;
+  signed_at_ns_ = clock_.monotonic_ns();  // not tried again at once when it fails
+  note(sign());
+}
+
+Result<void> Notary::end(uint32_t unsealed, LedgerFacts facts) {
+  std::lock_guard lock(mutex_);
+  Result<void> written = ledger_->append(RunEnded{run_, clock_.wall_ns(), unsealed, std::move(facts)});
+  if (written) written = sign();
+  note(written);
+  return written;
+}
+
+}  // namespace gatetape

@@ -1,0 +1,69 @@
+// Keeps a store's ledger while a capture runs, and signs it: a checkpoint when a run begins, at each seal, at a fixed
+// interval, and at the clean end. A checkpoint goes into the ledger, and out of the machine to whoever must be able to
+// tell later that nothing was taken away.
+//
+// The ledger that is found is gone on with only when its last checkpoint is signed by this key, or by one that this key
+// replaced, and its tree is what was signed. Else it is set aside under another name, and a new one begun: a recorder
+// must not sign what it cannot vouch for. Where the ledger can neither be read nor written, open() fails, and the store
+// goes on without one.
+//
+// Any thread, off the packet path; calls are serialised.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "common/clock.h"
+#include "storage/evidence/ledger_writer.h"
+#include "storage/evidence/signing_key.h"
+
+namespace gatetape {
+
+struct EvidenceOptions {
+  std::shared_ptr<const SigningKey> key;  // nullptr: the ledger is kept, but nothing is signed
+  LedgerFacts run_facts;                  // for RunStarted
+  unsigned checkpoint_interval_s = 60;
+  // Hands a signed note out of the machine. Must not block.
+  std::function<void(const std::string& note)> hand_out;
+};
+
+class Notary {
+ public:
+  // `directory`: the store's first. `new_store`: the uuid of its ledger if it has none yet.
+  static Result<std::unique_ptr<Notary>> open(FileSystem& files, const std::string& directory, EvidenceOptions options,
+                                              const Uuid& new_store, const Uuid& run, Clock& clock);
+
+  // Appends. What fails is said on stderr once, and again when it goes well.
+  void append(const LedgerContent& content);
+  // The same, and signs.
+  void sealed(SegmentSealed segment);
+  // A tombstone: on the disk when it succeeds. Call it before the file is removed; when it fails for lack of room,
+  // remove the file nevertheless: the tombstone is kept in memory and written when there is room.
+  Result<void> evicted(SegmentEvicted segment);
+  // Signs when the interval has passed. Call it every second or more often.
+  void tick();
+  // The clean end of the run; nothing may be appended after it.
+  Result<void> end(uint32_t unsealed, LedgerFacts facts);
+
+  const Uuid& store() const { return ledger_->header().store_uuid; }
+
+ private:
+  Notary(std::unique_ptr<LedgerWriter> ledger, EvidenceOptions options, const Uuid& run, Clock& clock)
+      : ledger_(std::move(ledger)), options_(std::move(options)), run_(run), clock_(clock) {}
+  void note(const Result<void>& result);
+  void introduce_key(const Ed25519Key* last_key);
+  Result<void> sign();
+
+  const std::unique_ptr<LedgerWriter> ledger_;
+  const EvidenceOptions options_;
+  const Uuid run_;
+  Clock& clock_;
+  std::mutex mutex_;
+  uint64_t signed_leaves_ = 0;
+  int64_t signed_at_ns_ = 0;  // monotonic
+  bool failing_ = false;
+};
+
+}  // namespace gatetape

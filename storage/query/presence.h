@@ -1,0 +1,106 @@
+// Proof of presence: for which parts of a range of time the store can show that the sensor was awake and that all it
+// took in is still here. A statement of completeness (storage/query/statement.h) says "complete" only where this class
+// finds nothing to say.
+//
+// The proof has three legs.
+//  - Accounts: the sensor writes its totals each second, and a record when a run begins and when it ends properly. Time
+//    that no two neighbouring accounts enclose is time in which nobody can say what happened: an outage, a kill, a
+//    sensor that hangs.
+//  - Chains: each frame says how many packets its stream had been handed by then. Packets that were handed over and lie
+//    in no segment are missing, whether a segment was evicted, removed or cut short.
+//  - The sum: as many packets as a run's account calls stored must lie in its segments.
+//
+// Use: add everything, in any order of kinds, accounts in the order written; then ask. One thread. Memory: one entry
+// per run and stream, and one per interruption.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/interval_set.h"
+#include "common/time_range.h"
+#include "packet/records.h"
+#include "storage/read/store_reader.h"
+
+namespace gatetape {
+
+// One reason why an answer may lack something that was on the wire.
+struct Shortfall {
+  std::string_view code;  // for programs: "outage", "not_stored" ...; of static storage
+  bool missing = false;   // something is known to be missing; false: nobody can know
+  uint64_t count = 0;     // in `unit`; 0: cannot be counted
+  std::string_view unit;  // "packets", "records", ...
+  std::optional<Interval> when;
+  std::string text;  // one sentence without a full stop
+};
+
+class Presence {
+ public:
+  Presence() = default;
+  explicit Presence(const TimeRange& range) : range_(range) {}
+
+  void add(const RunRecord& record);
+  void add(const AccountRecord& record);
+  // All segments of the store, as they are after its packets were read.
+  void add_segments(std::span<const StoredSegment> segments);
+
+  // Returns everything that stands against the completeness of an answer over the range. `needs_records`: the question
+  // is answered through records, so that missing records may hide packets.
+  std::vector<Shortfall> shortfalls(bool needs_records) const;
+  // The parts of the range against which nothing stands; none of them where a shortfall has no time.
+  std::vector<Interval> complete_spans(bool needs_records) const;
+
+  // Whether any account of the range is there at all.
+  bool known() const { return !covered_.empty(); }
+
+  // Accounts of a port come each second. Two that are further apart do not vouch for the time between them.
+  static constexpr int64_t kAccountDistanceMax_ns = 3'000'000'000;
+
+ private:
+  struct WorkerFacts {
+    int64_t last_account_ns = INT64_MIN;
+    uint64_t expected = 0;        // packets that the last account calls stored or on their way to the disk
+    uint64_t in_flight = 0;       // those among them that are on their way
+    uint64_t dropped_failed = 0;  // closed frames that could not be written
+  };
+  struct Run {
+    bool begun = false, ended = false, of_file = false;
+    int64_t begun_ns = 0, ended_ns = 0;
+    IntervalSet covered;
+    std::map<uint16_t, WorkerFacts> workers;
+  };
+  // A stream of segments: one worker's packets of one class, or the records of a run.
+  struct Stream {
+    Uuid run_uuid{};
+    SegmentKind kind = SegmentKind::kPackets;
+    uint16_t worker = 0;
+    RetentionClass retention = RetentionClass::kFull;
+    auto operator<=>(const Stream&) const = default;
+  };
+  struct Handed {
+    uint64_t packets = 0;  // handed to the worker's streams and not dropped, up to the newest segments
+    int64_t last_ns = INT64_MIN;
+  };
+
+  Interval whole() const;
+  std::vector<Interval> uncovered() const;
+  Shortfall absence(Interval when) const;
+  void walk_stream(std::span<const StoredSegment* const> segments);
+  void add_missing(const StoredSegment& segment, Interval when, uint64_t count);
+  void compare_runs(std::vector<Shortfall>& out) const;
+  void say_open_ends(std::vector<Shortfall>& out) const;
+
+  TimeRange range_;
+  std::map<int64_t, Run> runs_;  // by run_started_ns
+  IntervalSet covered_;
+  std::vector<Shortfall> chains_;                          // shown by the chains of segments
+  std::map<std::pair<int64_t, uint16_t>, Handed> handed_;  // by run and worker
+  uint64_t lowest_sequence_ = UINT64_MAX;
+};
+
+}  // namespace gatetape

@@ -1,0 +1,414 @@
+#!/usr/bin/env python3
+"""Outlets, signals and rights of a running capture, as its user sees them; needs no root and no network.
+
+usage: outlets.py GATETAPE [WORD]     only the cases whose names contain WORD
+
+Packets are made here and fed through standard input (pcap:-), so that each case decides when the input ends.
+"""
+import grp
+import json
+import os
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+GATETAPE = os.path.abspath(sys.argv[1])
+START = 1_795_000_000
+
+
+def checksum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def packet(number):
+    """A UDP packet of a flow of its own: each makes one flow record."""
+    payload = b"%08d" % number
+    source, target = bytes([10, 1, number >> 16 & 255, number >> 8 & 255]), bytes([10, 9, 0, number & 255])
+    udp = struct.pack(">HHHH", 20000, 9999, 8 + len(payload), 0) + payload
+    head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), number & 0xFFFF, 0, 64, 17, 0) + source + target
+    head = head[:10] + struct.pack(">H", checksum(head)) + head[12:]
+    frame = b"\2\0\0\0\0\1\2\0\0\0\0\2\x08\0" + head + udp
+    return struct.pack("<IIII", START + number // 1000, number % 1000 * 1000, len(frame), len(frame)) + frame
+
+
+PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1)
+
+
+class Capture:
+    def __init__(self, folder, *args, eve=None, store=True, stdout=subprocess.DEVNULL, stderr=None, preexec=None, **options):
+        self.folder, self.store, self.summary_path = folder, os.path.join(folder, "store"), os.path.join(folder, "summary.json")
+        command = [GATETAPE, "capture", "--source", "pcap:-", "--summary", self.summary_path]
+        command += (["--store", self.store] if store else []) + (["--eve", eve] if eve else []) + list(args)
+        self.err_path = os.path.join(folder, "err")
+        with open(self.err_path, "ab") as err:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr or err,
+                                            preexec_fn=preexec, **options)
+        self.write(PCAP_HEADER)
+        self.sent = 0
+
+    def write(self, data):
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def feed(self, count):
+        self.write(b"".join(packet(i) for i in range(self.sent, self.sent + count)))
+        self.sent += count
+
+    def finish(self, seconds_max=20, stop=None):
+        """Ends the input, or sends a signal; returns the summary and how long it took."""
+        began = time.monotonic()
+        if stop is not None:
+            self.process.send_signal(stop)
+        else:
+            self.process.stdin.close()
+        try:
+            self.process.wait(seconds_max)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f"it did not end within {seconds_max} s")
+        seconds = time.monotonic() - began
+        assert self.process.returncode == 0, f"exit code {self.process.returncode}: {self.err()}"
+        with open(self.summary_path) as f:
+            return json.load(f), seconds
+
+    def err(self):
+        with open(self.err_path) as f:
+            return f.read()
+
+    def extracted(self):
+        out = os.path.join(self.folder, "out.pcap")
+        done = subprocess.run([GATETAPE, "extract", "--store", self.store, "--format", "pcap", "-w", out],
+                              stderr=subprocess.PIPE)
+        assert done.returncode == 0, done.stderr
+        with open(out, "rb") as f:
+            data = f.read()
+        at = count = 0
+        at = 24
+        while at < len(data):
+            at += 16 + struct.unpack_from("<I", data, at + 8)[0]
+            count += 1
+        return count
+
+
+def until(condition, what, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"waited {seconds} s in vain for {what}")
+
+
+def lines(path):
+    """The events of an EVE file; each line has to be whole."""
+    with open(path) as f:
+        return [json.loads(line) for line in f]
+
+
+def flows(events):
+    return [(e["src_ip"], e["dest_ip"]) for e in events if e["event_type"] == "flow"]
+
+
+def outlet(summary):
+    one, = summary["outlets"]
+    assert one["offered"] == one["written"] + one["lost"], one
+    assert one["lost"] == sum(one["lost_by"].values()), one
+    return one
+
+
+def all_stored(capture, summary):
+    account = summary["account"]
+    assert account["received"] == account["stored"] == capture.sent, account
+    assert capture.extracted() == capture.sent
+
+
+def pipe_that_nobody_reads(folder, stop):
+    path = os.path.join(folder, "pipe")
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    c = Capture(folder, eve=path)
+    for _ in range(4):
+        c.feed(2000)
+        time.sleep(0.3)
+    if stop:
+        until(lambda: os.path.exists(c.store), "the store")
+    summary, seconds = c.finish(stop=stop)
+    os.close(reader)
+    assert seconds < (2 if stop else 5), f"it took {seconds:.1f} s to end"
+    all_stored(c, summary)
+    assert outlet(summary)["lost"] > 7000, summary["outlets"]
+    assert "records lost" in c.err(), c.err()
+
+
+def case_stalled_pipe_and_term(folder):
+    pipe_that_nobody_reads(folder, signal.SIGTERM)
+
+
+def case_stalled_pipe_and_interrupt(folder):
+    pipe_that_nobody_reads(folder, signal.SIGINT)
+
+
+def case_stalled_pipe_and_end_of_input(folder):
+    pipe_that_nobody_reads(folder, None)
+
+
+def case_stalled_standard_output(folder):
+    """Standard output is an unnamed pipe, whose reader is stopped."""
+    read, write = os.pipe()
+    c = Capture(folder, eve="-", stdout=write)
+    os.close(write)
+    c.feed(4000)
+    time.sleep(0.5)
+    summary, seconds = c.finish(stop=signal.SIGTERM)
+    os.close(read)
+    assert seconds < 2, f"it took {seconds:.1f} s to end"
+    all_stored(c, summary)
+    assert outlet(summary)["lost"] > 3000, summary["outlets"]
+
+
+def case_reader_goes_away_and_comes_back(folder):
+    path = os.path.join(folder, "pipe")
+    os.mkfifo(path)
+    c = Capture(folder, "--flows-max", "100", eve=path)  # so that flows end while it runs
+    with open(path) as reader:
+        c.feed(3000)
+        first = [reader.readline() for _ in range(100)]
+    c.feed(3000)
+    time.sleep(0.5)
+    rest = []
+    reading = threading.Thread(target=lambda: rest.extend(open(path).readlines()))
+    reading.start()
+    c.feed(3000)
+    summary, _ = c.finish()
+    reading.join(10)
+    all_stored(c, summary)
+    assert outlet(summary)["lost"] == 0, summary["outlets"]
+    assert len(first) + len(rest) <= summary["outlets"][0]["written"], "lines doubled"
+    for line in first[:-1] + rest[1:]:
+        json.loads(line)
+
+
+def case_full_disk(folder):
+    c = Capture(folder, eve="/dev/full")
+    c.feed(3000)
+    summary, seconds = c.finish()
+    assert seconds < 3, f"it took {seconds:.1f} s to end"
+    all_stored(c, summary)
+    one = outlet(summary)
+    assert one["written"] == 0 and one["lost_by"]["no_space"] == one["lost"] > 3000, one
+    assert c.err().count("No space left on device") == 1, c.err()
+
+
+def case_slow_reader_gets_everything(folder):
+    read, write = os.pipe()
+    c = Capture(folder, eve="-", stdout=write)
+    os.close(write)
+    got = bytearray()
+
+    def slowly():
+        while part := os.read(read, 20000):
+            got.extend(part)
+            time.sleep(0.01)
+
+    reading = threading.Thread(target=slowly)
+    reading.start()
+    c.feed(6000)
+    summary, _ = c.finish(60)
+    reading.join()
+    events = [json.loads(line) for line in bytes(got).splitlines()]
+    assert outlet(summary)["lost"] == 0 and len(set(flows(events))) == 6000, summary["outlets"]
+
+
+def case_rotation(folder):
+    """Renamed and reopened again and again while flows end: no line is lost or doubled."""
+    path = os.path.join(folder, "eve.json")
+    c = Capture(folder, "--flows-max", "100", eve=path)
+    for i in range(10):
+        c.feed(2000)
+        until(lambda: os.path.exists(path), "the new file")
+        os.rename(path, f"{path}.{i}")
+        c.process.send_signal(signal.SIGHUP)
+    until(lambda: os.path.exists(path), "the new file")
+    summary, _ = c.finish()
+    events = [e for name in sorted(os.listdir(folder)) if name.startswith("eve.json") for e in lines(os.path.join(folder, name))]
+    found = flows(events)
+    assert len(found) == len(set(found)) == 20000, f"{len(found)} flows, {len(set(found))} different"
+    assert outlet(summary)["lost"] == 0 and len(events) == summary["outlets"][0]["written"]
+
+
+def case_hangup_ends_nothing(folder):
+    """From the first moment to the last, with EVE and without, and for commands that only read."""
+    for eve in (None, os.path.join(folder, "eve.json")):
+        place = os.path.join(folder, "with" if eve else "without")
+        os.mkdir(place)
+        c = Capture(place, eve=eve)
+        until(lambda: os.path.exists(os.path.join(c.store, "lock")), "the store")
+        stop = threading.Event()
+
+        def hang_up():
+            while not stop.is_set() and c.process.poll() is None:
+                c.process.send_signal(signal.SIGHUP)
+                time.sleep(0.001)
+
+        hanging = threading.Thread(target=hang_up)
+        hanging.start()
+        for _ in range(10):
+            c.feed(500)
+            time.sleep(0.05)
+        summary, _ = c.finish()
+        stop.set()
+        hanging.join()
+        all_stored(c, summary)
+    reading = subprocess.Popen([GATETAPE, "stats", "--store", c.store, "--watch"], stdout=subprocess.PIPE)
+    reading.stdout.readline()
+    reading.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    assert reading.poll() is None, f"stats ended: {reading.returncode}"
+    reading.kill()
+    reading.wait()
+
+
+def case_appending_is_said(folder):
+    path = os.path.join(folder, "eve.json")
+    for run in range(2):
+        c = Capture(folder, eve=path)
+        c.feed(10)
+        c.finish()
+        assert c.err().count("appending") == run, c.err()
+    assert len(flows(lines(path))) == 20
+
+
+def case_stderr_that_nobody_reads(folder):
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    try:
+        while True:
+            os.write(write, b"x" * 4096)
+    except BlockingIOError:
+        pass
+    os.set_blocking(write, True)
+    c = Capture(folder, eve="/dev/full", stderr=write)
+    os.close(write)
+    c.feed(3000)
+    until(lambda: os.path.exists(os.path.join(c.store, "lock")), "the store")
+    summary, seconds = c.finish(stop=signal.SIGTERM)
+    os.close(read)
+    assert seconds < 3, f"it took {seconds:.1f} s to end"
+    assert summary["account"]["balances"], summary
+
+
+def modes(folder):
+    found = {}
+    for at, directories, files in os.walk(folder):
+        for name in directories + files:
+            path = os.path.join(at, name)
+            found[os.path.relpath(path, folder)] = stat.S_IMODE(os.lstat(path).st_mode)
+    return found
+
+
+def case_rights(folder):
+    """Nobody else may read what was recorded, whatever the umask."""
+    for umask in (0, 0o22, 0o77):
+        place = os.path.join(folder, f"{umask:o}")
+        os.mkdir(place)
+        c = Capture(place, eve=os.path.join(place, "eve.json"), preexec=lambda: os.umask(umask))
+        c.feed(1000)
+        c.finish()
+        c.extracted()
+        found = modes(place)
+        assert found.pop("store") == 0o700, found
+        del found["err"]  # the test's own
+        assert len(found) >= 6 and set(found.values()) == {0o600}, {k: oct(v) for k, v in found.items()}
+
+
+def need_root():
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+
+
+def case_group(folder):
+    """--group opens the store, what is in it already, and EVE to a group."""
+    need_root()
+    os.chmod(folder, 0o755)
+    group = grp.getgrnam("adm").gr_gid
+    for run in range(2):  # the first one without
+        c = Capture(folder, *(["--group", "adm"] if run else []), eve=os.path.join(folder, "eve.json"),
+                    preexec=lambda: os.umask(0o77))
+        c.feed(1000)
+        c.finish()
+    found = modes(c.store)
+    assert len(found) >= 5 and set(found.values()) == {0o640}, {k: oct(v) for k, v in found.items()}
+    for path in [c.store] + [os.path.join(c.store, name) for name in found]:
+        assert os.stat(path).st_gid == group, path
+    assert stat.S_IMODE(os.stat(c.store).st_mode) == 0o750
+
+    def member():
+        os.setgroups([group])
+        os.setgid(65534)
+        os.setuid(65534)
+
+    for preexec, code in ((member, 0), (lambda: (os.setgroups([]), os.setgid(65534), os.setuid(65534)), 1)):
+        done = subprocess.run([GATETAPE, "extract", "--store", c.store, "-w", "/dev/null"], stderr=subprocess.PIPE,
+                              preexec_fn=preexec)
+        assert done.returncode == code, f"exit code {done.returncode}: {done.stderr.decode()}"
+
+
+def case_user(folder):
+    """--user: no rights are left, on any thread, and everything can still be written."""
+    need_root()
+    os.chmod(folder, 0o755)  # root's: the user may write nothing here but what was made for him
+    c = Capture(folder, "--user", "nobody", eve=os.path.join(folder, "eve.json"))
+    until(lambda: os.path.exists(os.path.join(c.store, "lock")), "the store")
+    for task in os.listdir(f"/proc/{c.process.pid}/task"):
+        with open(f"/proc/{c.process.pid}/task/{task}/status") as f:
+            status = dict(line.split(":", 1) for line in f.read().splitlines())
+        assert status["Uid"].split() == ["65534"] * 4 and status["Gid"].split() == ["65534"] * 4, status["Uid"]
+        assert status["Groups"].split() in ([], ["65534"]), status["Groups"]
+        assert [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")] == [0] * 4, status
+        assert status["NoNewPrivs"].split() == ["1"], status
+    c.feed(1000)
+    os.rename(os.path.join(folder, "eve.json"), os.path.join(folder, "eve.json.1"))
+    c.process.send_signal(signal.SIGHUP)  # he may not make the new file: the old one is written to
+    until(lambda: "old file" in c.err(), "a word about it")
+    c.feed(1000)
+    summary, _ = c.finish()
+    all_stored(c, summary)
+    assert outlet(summary)["lost"] == 0 and len(flows(lines(os.path.join(folder, "eve.json.1")))) == 2000
+    for name, mode in modes(c.store).items():
+        assert mode == 0o600 and os.stat(os.path.join(c.store, name)).st_uid == 65534, name
+
+
+class Skip(Exception):
+    pass
+
+
+def main():
+    word = sys.argv[2] if len(sys.argv) > 2 else ""
+    failed = 0
+    for name, case in sorted(globals().items()):
+        if not name.startswith("case_") or word not in name:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.monotonic()
+            try:
+                case(folder)
+                print(f"ok {name[5:]} ({time.monotonic() - began:.1f} s)", flush=True)
+            except Skip as e:
+                print(f"skipped: {name[5:]}: {e}", flush=True)
+            except (AssertionError, OSError, ValueError, KeyError) as e:
+                failed += 1
+                print(f"FAILED {name[5:]}: {type(e).__name__}: {e}", flush=True)
+    return failed != 0
+
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # children inherit what started us ignores
+sys.exit(main())

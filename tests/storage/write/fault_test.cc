@@ -1,0 +1,225 @@
+// A store on a disk that fails: each call once, for a moment, or for as long as it takes; and power cuts.
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cerrno>
+#include <random>
+
+#include "tests/storage/store_support.h"
+#include "tests/support/simulated_files.h"
+#include "tests/support/turned_clock.h"
+
+using namespace gatetape;
+using namespace gatetape::test;
+
+namespace {
+
+using Operation = SimulatedFiles::Operation;
+
+const std::string kDirectory = "/store";
+constexpr size_t kPackets = 60, kFramePackets = 10;
+
+StoreOptions simulated_store(SimulatedFiles& files, Clock& clock) {
+  StoreOptions options = small_store(kDirectory);
+  options.reference_memory_bytes = 0;
+  options.files = &files;
+  options.clock = &clock;
+  options.seed = 1;
+  return options;
+}
+
+struct Outcome {
+  uint64_t stored = 0;
+  Result<void> result;  // the first failure
+};
+
+// A run from opening to closing.
+Outcome run(SimulatedFiles& files, Clock& clock, const std::vector<QueryPacket>& packets) {
+  Outcome outcome;
+  auto store = Store::open(simulated_store(files, clock), false);
+  if (!store) {
+    outcome.result = pass_on(store);
+    return outcome;
+  }
+  write_packets(**store, packets, 1, kFramePackets);
+  outcome.result = (*store)->settle();
+  const StoreCounts counts = (*store)->worker(0).counts();
+  CHECK(counts.pending == 0);
+  CHECK(counts.added == counts.stored + counts.dropped_failed + counts.dropped_queue_full);
+  outcome.stored = counts.stored;
+  if (auto closed = (*store)->close(); outcome.result) outcome.result = closed;
+  return outcome;
+}
+
+// The store of a run that was killed after its last frame was written.
+std::unique_ptr<SimulatedFiles> killed_run(Clock& clock, const std::vector<QueryPacket>& packets) {
+  SimulatedFiles files;
+  auto store = Store::open(simulated_store(files, clock), false);
+  REQUIRE(store);
+  write_packets(**store, packets, 1, kFramePackets);
+  REQUIRE((*store)->settle());
+  auto killed = files.copy();
+  REQUIRE((*store)->close());
+  return killed;
+}
+
+struct Read {
+  std::vector<uint64_t> packets_by_run;
+  ReadStatistics statistics;
+  Result<void> result;
+};
+
+// Reads everything; what comes must be what was written. A run begins where ordinals begin again.
+Read read_all(SimulatedFiles& files, const std::vector<QueryPacket>& packets) {
+  Read read;
+  auto reader = StoreReader::open({kDirectory}, files);
+  if (!reader) {
+    read.result = pass_on(reader);
+    return read;
+  }
+  uint64_t next_ordinal = UINT64_MAX;
+  auto statistics = (*reader)->packets({}, [&](const StoredPacket& stored) {
+    if (stored.packet.ordinal < next_ordinal) read.packets_by_run.push_back(0);
+    next_ordinal = stored.packet.ordinal + 1;
+    read.packets_by_run.back()++;
+    const QueryPacket& written = packets.at(stored.packet.ordinal);
+    const auto bytes = stored.packet.bytes();
+    REQUIRE(std::equal(bytes.begin(), bytes.end(), written.bytes.begin(), written.bytes.end()));
+    REQUIRE(stored.packet.timestamp_ns == written.timestamp_ns);
+    return true;
+  });
+  if (!statistics) {
+    read.result = pass_on(statistics);
+  } else {
+    read.statistics = std::move(*statistics);
+  }
+  return read;
+}
+
+SimulatedFiles::Fault fail_call(uint64_t number, int code, size_t bytes_written = 0) {
+  return [=](const SimulatedFiles::Call& call) {
+    return call.number == number ? SimulatedFiles::Outcome{code, bytes_written} : SimulatedFiles::Outcome{};
+  };
+}
+
+}  // namespace
+
+TEST_CASE("whichever call fails once, recovering and recording lose nothing unsaid", "[store][fault]") {
+  const auto [code, bytes_written] =
+      GENERATE(table<int, size_t>({{EIO, 0}, {EIO, 100}, {ENOSPC, 100}, {EROFS, 0}, {EACCES, 0}}));
+  TurnedClock clock;
+  const auto packets = repeating_traffic(70, kPackets);
+  const auto killed = killed_run(clock, packets);
+  clock.turn(kNanosecondsPerSecond);
+  uint64_t failures = 0, number = 0;
+  for (bool reached = true; reached; number++) {
+    INFO("errno " << code << " at call " << number);
+    const auto files = killed->copy();
+    files->set_fault(fail_call(number, code, bytes_written));
+    const Outcome outcome = run(*files, clock, packets);
+    reached = files->calls() > number;
+    failures += !outcome.result;
+    files->set_fault(nullptr);
+    const Read read = read_all(*files, packets);
+    REQUIRE(read.result);
+    REQUIRE(!read.packets_by_run.empty());
+    // Only a full disk may make the older run give way.
+    if (code != ENOSPC) REQUIRE(read.packets_by_run.front() == kPackets);
+    const uint64_t newer = read.packets_by_run.size() > 1 || code == ENOSPC ? read.packets_by_run.back() : 0;
+    REQUIRE(newer >= outcome.stored);
+    if (outcome.result) {
+      REQUIRE(newer == kPackets);
+    } else {
+      REQUIRE(outcome.result.error().code == code);
+      REQUIRE(outcome.result.error().message.find(kDirectory) != std::string::npos);
+    }
+  }
+  CHECK(number > 30);
+  CHECK(failures > 5);
+}
+
+TEST_CASE("a read that fails is said, and is not taken for the end of a file", "[store][fault]") {
+  TurnedClock clock;
+  const auto packets = repeating_traffic(71, kPackets);
+  const bool sealed = GENERATE(false, true);
+  std::unique_ptr<SimulatedFiles> store = killed_run(clock, packets);
+  if (sealed) REQUIRE(run(*store, clock, packets).result);  // recovers and seals what there is, and adds a run
+  const Read whole = read_all(*store, packets);
+  uint64_t number = 0, incomplete = 0;
+  for (bool reached = true; reached; number++) {
+    INFO("call " << number);
+    store->set_fault(fail_call(number, EIO));
+    const Read read = read_all(*store, packets);
+    reached = store->calls() > number;
+    if (!read.result) {
+      REQUIRE(read.result.error().code == EIO);
+    } else if (read.packets_by_run != whole.packets_by_run) {
+      incomplete++;
+      REQUIRE(read.statistics.frames_damaged > 0);
+      REQUIRE(read.statistics.damage.front().find("Input/output error") != std::string::npos);
+    }
+  }
+  CHECK(incomplete > 3);
+}
+
+TEST_CASE("after a power cut a closed store is whole, and an open one holds nothing wrong", "[store][fault]") {
+  TurnedClock clock;
+  const auto packets = repeating_traffic(72, kPackets);
+  SimulatedFiles files;
+  REQUIRE(run(files, clock, packets).result);
+  files.cut_power(1);
+  CHECK(read_all(files, packets).packets_by_run == std::vector<uint64_t>{kPackets});
+
+  for (uint64_t seed = 0; seed < 100; seed++) {
+    INFO("seed " << seed);
+    SimulatedFiles cut;
+    auto store = Store::open(simulated_store(cut, clock), false);
+    REQUIRE(store);
+    write_packets(**store, packets, 1, kFramePackets);
+    REQUIRE((*store)->settle());
+    const auto crashed = cut.copy();
+    REQUIRE((*store)->close());
+    // The copy has synced all that it has: write on, and lose some of that.
+    clock.turn(kNanosecondsPerSecond);
+    auto next = Store::open(simulated_store(*crashed, clock), false);
+    REQUIRE(next);
+    write_packets(**next, packets, 1, kFramePackets);
+    REQUIRE((*next)->settle());
+    crashed->cut_power(seed);
+    (void)(*next)->close();  // writes into files that nobody finds any more
+    clock.turn(kNanosecondsPerSecond);
+    REQUIRE(run(*crashed, clock, packets).result);
+    const Read read = read_all(*crashed, packets);
+    REQUIRE(read.result);
+    REQUIRE(read.packets_by_run.front() == kPackets);
+    REQUIRE(read.packets_by_run.back() == kPackets);
+  }
+}
+
+TEST_CASE("while the disk hangs packets are dropped and counted, and nobody waits", "[store][fault]") {
+  TurnedClock clock;
+  SimulatedFiles files;
+  auto store = Store::open(simulated_store(files, clock), true);
+  REQUIRE(store);
+  std::atomic<bool> hangs{true};
+  files.set_fault([&](const SimulatedFiles::Call& call) {
+    if (call.operation == Operation::kWrite) hangs.wait(true);
+    return SimulatedFiles::Outcome{};
+  });
+  QueryPacket big = repeating_traffic(73, 1).front();
+  big.bytes.resize(60'000, 0x55);
+  DecodedPacket decoded;
+  const Packet packet = packet_of(big, 0);
+  decode(packet, decoded);
+  StoreWorker& worker = (*store)->worker(0);
+  for (int i = 0; i < 10'000 && worker.counts().dropped_queue_full == 0; i++) worker.add(packet, decoded, {});
+  CHECK(worker.counts().dropped_queue_full > 0);
+  CHECK(worker.counts().stored == 0);
+  hangs = false;
+  hangs.notify_all();
+  worker.flush();
+  REQUIRE((*store)->settle());
+  const StoreCounts counts = worker.counts();
+  CHECK(counts.pending == 0);
+  CHECK(counts.added == counts.stored + counts.dropped_queue_full);
+  REQUIRE((*store)->close());
+}

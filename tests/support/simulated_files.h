@@ -1,0 +1,99 @@
+// A file system in memory that fails when it is told to: any call with any errno, writes that stop half way, a disk of
+// limited size, calls that hang, and power cuts that lose what was not synced. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "common/file.h"
+
+namespace gatetape::test {
+
+class SimulatedFiles final : public FileSystem {
+ public:
+  enum class Operation {
+    kOpen,
+    kCreate,
+    kRead,
+    kWrite,
+    kTruncate,
+    kSync,
+    kFileStatus,
+    kLock,  // a file's
+    kRename,
+    kRemove,
+    kList,
+    kMakeDirectories,
+    kSyncDirectory,
+    kStatus,
+    kSetRights,
+    kFreeSpace,
+  };
+  struct Call {
+    uint64_t number;  // from 0, over all calls
+    Operation operation;
+    std::string path;
+  };
+  struct Outcome {
+    int code = 0;              // errno; 0: the call succeeds
+    size_t bytes_written = 0;  // by a write that fails
+  };
+  // Decides about each call before it happens. It is called without a lock, so it may wait: a disk that stalls.
+  using Fault = std::function<Outcome(const Call&)>;
+
+  SimulatedFiles();
+  ~SimulatedFiles() override;
+
+  void set_fault(Fault fault);
+  void set_capacity(uint64_t bytes);  // all files together; no limit at first
+  uint64_t calls() const;
+  uint64_t used() const;
+
+  // A power cut. Each file keeps what was synced and the beginning of what was written since, which may end inside a
+  // write; directories keep the entries that were synced and the beginning of what happened to them since. The seed
+  // decides where these end. Directories themselves stay. Open handles keep files that nobody finds any more.
+  void cut_power(uint64_t seed);
+  // Everything as it is now, for a process that was killed: unlike a power cut that loses nothing.
+  std::unique_ptr<SimulatedFiles> copy() const;
+
+  Result<std::unique_ptr<File>> open_to_read(const std::string& path) override;
+  Result<std::unique_ptr<File>> open_to_change(const std::string& path) override;
+  Result<std::unique_ptr<File>> open_to_append(const std::string& path) override;
+  Result<std::unique_ptr<File>> create(const std::string& path) override;
+  Result<void> rename(const std::string& from, const std::string& to) override;
+  Result<void> remove(const std::string& path) override;
+  Result<std::vector<std::string>> list(const std::string& directory) override;
+  Result<void> make_directories(const std::string& path) override;
+  Result<void> sync_directory(const std::string& path) override;
+  Result<FileStatus> status(const std::string& path) override;
+  Result<void> set_rights(const std::string& path, uint32_t rights) override;
+  Result<FreeSpace> free_space(const std::string& path) override;
+
+ private:
+  struct Node;        // a file's bytes
+  class OpenFile;     // a handle on one
+  struct NameChange;  // an entry made or removed
+  using Bytes = std::vector<uint8_t>;
+  using Names = std::map<std::string, std::shared_ptr<Node>>;  // by path
+
+  Outcome ask(Operation operation, const std::string& path);
+  Result<std::unique_ptr<File>> open(const std::string& path);
+  void set_name(const std::string& path, std::shared_ptr<Node> node);
+  static void apply(Names& names, const NameChange& change);
+
+  mutable std::mutex mutex_;
+  Fault fault_;
+  uint64_t calls_ = 0;
+  uint64_t capacity_ = UINT64_MAX, used_ = 0;
+  uint64_t next_number_ = 1;
+  Names names_, synced_names_;
+  std::vector<NameChange> unsynced_names_;
+  std::map<std::string, uint32_t> directories_;  // rights by path
+};
+
+}  // namespace gatetape::test
