@@ -213,6 +213,36 @@ const char* to_string(FlowEnd end) {
   return "unknown";
 }
 
+std::string encode_sids(std::vector<uint32_t> sids) {
+  std::ranges::sort(sids);
+  std::string out;
+  uint32_t before = 0;
+  for (const uint32_t sid : sids) {
+    uint32_t distance = sid - before;
+    for (; distance >= 0x80; distance >>= 7) out.push_back(static_cast<char>(distance | 0x80));
+    out.push_back(static_cast<char>(distance));
+    before = sid;
+  }
+  return out;
+}
+
+std::vector<uint32_t> sids_of(const RunRecord& record) {
+  std::vector<uint32_t> sids;
+  uint32_t sid = 0, distance = 0;
+  int shift = 0;
+  for (const char c : record.sids) {
+    if (shift > 28) return {};
+    distance |= static_cast<uint32_t>(c & 0x7f) << shift;
+    shift += 7;
+    if ((c & 0x80) != 0) continue;
+    sids.push_back(sid += distance);
+    distance = 0;
+    shift = 0;
+  }
+  if (shift != 0) return {};
+  return sids;
+}
+
 void RecordBatch::append(const Record& record) {
   const size_t start = bytes_.size();
   bytes_.resize(start + 5);
