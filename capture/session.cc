@@ -82,6 +82,7 @@ class Session {
   void finish();
   SessionSummary summary() const;
   PortAccount ports() const;
+  uint64_t lost_by_outlets() const;
   WorkerAccount total() const;
 
   const SessionOptions& options_;
@@ -246,7 +247,10 @@ void Session::write_accounts() {
     record.run_started_ns = start_ns_;
     record.worker = static_cast<uint16_t>(i);
     record.worker_account = workers_[i]->account();
-    if (i == 0) record.port_account = ports();
+    if (i == 0) {
+      record.port_account = ports();
+      record.worker_account[Counter::kOutletsLost] = lost_by_outlets();
+    }
     own_records_.append(record);
   }
   write_own_records();
@@ -257,6 +261,7 @@ void Session::write_last_accounts() {
   if (sinks_.empty() || live_) return;
   std::vector<AccountRecord> records;
   for (const auto& worker : workers_) records.push_back(worker->account_by_packet_clock());
+  records.front().worker_account[Counter::kOutletsLost] = lost_by_outlets();
   int64_t newest_ns = INT64_MIN;
   for (const AccountRecord& record : records) newest_ns = std::max(newest_ns, record.timestamp_ns);
   last_account_ns_ = newest_ns == INT64_MIN ? wall_clock_ns() : newest_ns;
@@ -312,6 +317,12 @@ PortAccount Session::ports() const {
   return sum;
 }
 
+uint64_t Session::lost_by_outlets() const {
+  uint64_t sum = 0;
+  for (const Outlet* outlet : options_.outlets) sum += outlet->counts().lost_total();
+  return sum;
+}
+
 WorkerAccount Session::total() const {
   WorkerAccount sum;
   for (const auto& worker : workers_) sum += worker->account();
@@ -337,8 +348,15 @@ void Session::note_outlet_losses() {
 void Session::end_outlets() {
   for (Outlet* outlet : options_.outlets) outlet->end();
   for (Outlet* outlet : options_.outlets) (void)outlet->wait();  // the counts are asked for next
-  note_outlet_losses();
   watch_for_failures();
+  note_outlet_losses();
+  if (lost_by_outlets() == 0) return;
+  // What was lost at the very end belongs into the store's last account, too.
+  std::erase_if(sinks_, [&](RecordSink* sink) {
+    return std::find(options_.outlets.begin(), options_.outlets.end(), sink) != options_.outlets.end();
+  });
+  write_accounts();
+  write_last_accounts();
 }
 
 void Session::look_around() {

@@ -125,10 +125,12 @@ def outlet(summary):
     return one
 
 
-def all_stored(capture, summary):
+def all_stored(capture, summary, stopped=False):
+    """All that was received can be extracted. After a signal the last packets may still lie in the pipe to the sensor."""
     account = summary["account"]
-    assert account["received"] == account["stored"] == capture.sent, account
-    assert capture.extracted() == capture.sent
+    received = account["received"]
+    assert received == capture.sent or stopped and capture.sent * 0.8 < received < capture.sent, account
+    assert account["stored"] == received == capture.extracted(), account
 
 
 def pipe_that_nobody_reads(folder, stop):
@@ -144,9 +146,11 @@ def pipe_that_nobody_reads(folder, stop):
     summary, seconds = c.finish(stop=stop)
     os.close(reader)
     assert seconds < (2 if stop else 5), f"it took {seconds:.1f} s to end"
-    all_stored(c, summary)
-    assert outlet(summary)["lost"] > 7000, summary["outlets"]
+    all_stored(c, summary, stop)
+    assert outlet(summary)["lost"] > 5000, summary["outlets"]
     assert "records lost" in c.err(), c.err()
+    stats = json.loads(subprocess.run([GATETAPE, "stats", "--store", c.store, "--json"], capture_output=True).stdout)
+    assert f'"lost_by_outlets": {outlet(summary)["lost"]}' in json.dumps(stats), stats
 
 
 def case_stalled_pipe_and_term(folder):
@@ -171,8 +175,8 @@ def case_stalled_standard_output(folder):
     summary, seconds = c.finish(stop=signal.SIGTERM)
     os.close(read)
     assert seconds < 2, f"it took {seconds:.1f} s to end"
-    all_stored(c, summary)
-    assert outlet(summary)["lost"] > 3000, summary["outlets"]
+    all_stored(c, summary, True)
+    assert outlet(summary)["lost"] > 2000, summary["outlets"]
 
 
 def case_reader_goes_away_and_comes_back(folder):
