@@ -358,11 +358,12 @@ OutletCounts Outlet::wait() {
   OutletCounts& counts = shared.counts;
   counts.lost[static_cast<size_t>(cause)] += counts.offered - counts.written - counts.lost_total();
   const OutletCounts result = counts;
-  const bool finished = shared.finished;
+  const bool finished = shared.finished, said_by_us = shared.failure.has_value();
   lock.unlock();
   // A thread that hangs in a system call is left behind; it holds what it needs.
   finished ? shared.thread.join() : shared.thread.detach();
-  if (result.lost_total() != 0) {
+  // A required target's failure is told by who runs it.
+  if (result.lost_total() != 0 && said_by_us) {
     log_warning("{}: {} records lost of {}: {}", result.name, result.lost_text(), result.offered, result.path);
   }
   return result;
