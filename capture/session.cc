@@ -351,7 +351,7 @@ void Session::end_outlets() {
   watch_for_failures();
   note_outlet_losses();
   if (lost_by_outlets() == 0) return;
-  // What was lost at the very end belongs into the store's last account, too.
+  // The store's last account counts the records that were lost at the very end, too.
   std::erase_if(sinks_, [&](RecordSink* sink) {
     return std::find(options_.outlets.begin(), options_.outlets.end(), sink) != options_.outlets.end();
   });
