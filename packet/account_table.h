@@ -152,7 +152,7 @@ inline constexpr std::array<uint16_t, 2> kRetiredWorkerNumbers{67, 68};
   ROW(kMatchThresholdsForgotten, 111, kMatching, kTimes, "thresholds_forgotten", "a threshold was forgotten")                  \
   ROW(kMatchBodyVerdictsFound, 112, kMatching, kBodies, "body_verdicts_found", "not scanned again, seen before")               \
   ROW(kRecordsDropped,         53, kRecords,  kRecords,  "dropped",           "dropped, the records thread was too slow")      \
-  ROW(kOutletsLost,            92, kRecords,  kRecords,  "lost_by_outlets",   "lost by outlets: full, or read too slowly")     \
+  ROW(kOutletsLost,            113, kRecords,  kRecords,  "lost_by_outlets",   "lost by outlets: full, or read too slowly")     \
   /* the state of a moment */                                                                                                  \
   ROW(kFlowsHeld,              87, kHeld,     kFlows,    "flows",             "followed")                                      \
   ROW(kReorderBytesHeld,       88, kHeld,     kBytes,    "reorder_bytes",     "behind holes of streams")                       \
