@@ -115,17 +115,17 @@ inline constexpr std::array<uint16_t, 2> kRetiredWorkerNumbers{67, 68};
   ROW(kTcpGapBytes,            70, kTcp,      kBytes,    "gap_bytes",         "in gaps")                                       \
   ROW(kTcpMidstream,           71, kTcp,      kFlows,    "midstream",         "begun before the capture")                      \
   /* in the order of SegmentVerdict (reassembly/tcp_validation.h) */                                                           \
-  ROW(kVerdictAccepted, 92, kVerdicts, kSegments, "accepted", "accepted")                                                      \
-  ROW(kVerdictNotFollowed, 93, kVerdicts, kSegments, "not_followed", "begun before the capture, and not to be followed")       \
-  ROW(kVerdictResetAccepted, 94, kVerdicts, kSegments, "reset_accepted", "resets accepted")                                    \
-  ROW(kVerdictResetMisplaced, 95, kVerdicts, kSegments, "reset_misplaced", "resets that no receiver would accept")             \
-  ROW(kVerdictResetAfterClose, 96, kVerdicts, kSegments, "reset_after_close", "resets after the close")                        \
-  ROW(kVerdictSynRepeated, 97, kVerdicts, kSegments, "syn_repeated", "SYNs repeated")                                          \
-  ROW(kVerdictSynChallenged, 98, kVerdicts, kSegments, "syn_challenged", "SYNs in an open connection")                         \
-  ROW(kVerdictSynAckMisplaced, 99, kVerdicts, kSegments, "syn_ack_misplaced", "SYN+ACKs in an open connection")                \
-  ROW(kVerdictSynAckOfNothing, 100, kVerdicts, kSegments, "syn_ack_of_nothing", "SYN+ACKs of a SYN never sent")                \
-  ROW(kVerdictBeyondWindow, 101, kVerdicts, kSegments, "beyond_window", "beyond the window, ignored")                          \
-  ROW(kVerdictBeyondWindowBelieved, 102, kVerdicts, kSegments, "beyond_window_believed", "beyond the window, believed")        \
+  ROW(kVerdictAccepted,              92,  kVerdicts,  kSegments,      "accepted",                "accepted")                   \
+  ROW(kVerdictNotFollowed,           93,  kVerdicts,  kSegments,      "not_followed",            "begun before the capture, and not to be followed")\
+  ROW(kVerdictResetAccepted,         94,  kVerdicts,  kSegments,      "reset_accepted",          "resets accepted")            \
+  ROW(kVerdictResetMisplaced,        95,  kVerdicts,  kSegments,      "reset_misplaced",         "resets that no receiver would accept")\
+  ROW(kVerdictResetAfterClose,       96,  kVerdicts,  kSegments,      "reset_after_close",       "resets after the close")     \
+  ROW(kVerdictSynRepeated,           97,  kVerdicts,  kSegments,      "syn_repeated",            "SYNs repeated")              \
+  ROW(kVerdictSynChallenged,         98,  kVerdicts,  kSegments,      "syn_challenged",          "SYNs in an open connection") \
+  ROW(kVerdictSynAckMisplaced,       99,  kVerdicts,  kSegments,      "syn_ack_misplaced",       "SYN+ACKs in an open connection")\
+  ROW(kVerdictSynAckOfNothing,       100, kVerdicts,  kSegments,      "syn_ack_of_nothing",      "SYN+ACKs of a SYN never sent")\
+  ROW(kVerdictBeyondWindow,          101, kVerdicts,  kSegments,      "beyond_window",           "beyond the window, ignored") \
+  ROW(kVerdictBeyondWindowBelieved,  102, kVerdicts,  kSegments,      "beyond_window_believed",  "beyond the window, believed")\
   ROW(kHttpBegun,              72, kHttp,     kTransactions, "begun",         "begun")                                         \
   ROW(kHttpComplete,           73, kHttp,     kTransactions, "complete",      "complete on both sides")                        \
   ROW(kHttpAnomalies,          51, kHttp,     kTransactions, "anomalous",     "with an anomaly")                               \
@@ -141,16 +141,16 @@ inline constexpr std::array<uint16_t, 2> kRetiredWorkerNumbers{67, 68};
   ROW(kBodiesMalformed,        83, kBodies,   kBodies,   "malformed",         "that broke off, their coding is malformed")     \
   ROW(kBodiesBombs,            84, kBodies,   kBodies,   "bombs",             "that broke off, they grew too large")           \
   ROW(kBodiesRefused,          85, kBodies,   kBodies,   "refused",           "inspected as sent, all decoders were in use")   \
-  ROW(kMatchWindowsTakenAway, 103, kMatching, kStreams, "windows_taken_away", "whose last bytes were forgotten")               \
-  ROW(kMatchBodiesOverBudget, 104, kMatching, kBodies, "bodies_over_budget", "inspected only as far as memory allowed")        \
-  ROW(kMatchTransactionsOverLimit, 105, kMatching, kTransactions, "transactions_over_limit", "inspected without their bodies") \
-  ROW(kMatchFlowbitsOverLimit, 106, kMatching, kTimes, "flowbits_over_limit", "a flowbit was not set, too many were")          \
-  ROW(kMatchPendingOverLimit, 107, kMatching, kTimes, "pending_over_limit", "a rule could not wait for the rest")              \
-  ROW(kMatchAlertsOverLimit, 108, kMatching, kAlerts, "alerts_over_limit", "not reported, too many for one packet")            \
-  ROW(kMatchEarlyLooks, 109, kMatching, kTimes, "early_looks", "a packet was looked at before its end")                        \
-  ROW(kMatchInspectionsCut, 110, kMatching, kTimes, "inspections_cut", "a rule took too many steps")                           \
-  ROW(kMatchThresholdsForgotten, 111, kMatching, kTimes, "thresholds_forgotten", "a threshold was forgotten")                  \
-  ROW(kMatchBodyVerdictsFound, 112, kMatching, kBodies, "body_verdicts_found", "not scanned again, seen before")               \
+  ROW(kMatchWindowsTakenAway,        103, kMatching,  kStreams,       "windows_taken_away",      "whose last bytes were forgotten")\
+  ROW(kMatchBodiesOverBudget,        104, kMatching,  kBodies,        "bodies_over_budget",      "inspected only as far as memory allowed")\
+  ROW(kMatchTransactionsOverLimit,   105, kMatching,  kTransactions,  "transactions_over_limit", "inspected without their bodies")\
+  ROW(kMatchFlowbitsOverLimit,       106, kMatching,  kTimes,         "flowbits_over_limit",     "a flowbit was not set, too many were")\
+  ROW(kMatchPendingOverLimit,        107, kMatching,  kTimes,         "pending_over_limit",      "a rule could not wait for the rest")\
+  ROW(kMatchAlertsOverLimit,         108, kMatching,  kAlerts,        "alerts_over_limit",       "not reported, too many for one packet")\
+  ROW(kMatchEarlyLooks,              109, kMatching,  kTimes,         "early_looks",             "a packet was looked at before its end")\
+  ROW(kMatchInspectionsCut,          110, kMatching,  kTimes,         "inspections_cut",         "a rule took too many steps") \
+  ROW(kMatchThresholdsForgotten,     111, kMatching,  kTimes,         "thresholds_forgotten",    "a threshold was forgotten")  \
+  ROW(kMatchBodyVerdictsFound,       112, kMatching,  kBodies,        "body_verdicts_found",     "not scanned again, seen before")\
   ROW(kRecordsDropped,         53, kRecords,  kRecords,  "dropped",           "dropped, the records thread was too slow")      \
   ROW(kOutletsLost,            113, kRecords,  kRecords,  "lost_by_outlets",   "lost by outlets: full, or read too slowly")     \
   /* the state of a moment */                                                                                                  \
