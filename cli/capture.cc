@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cli/commands.h"
+#include "cli/evidence_options.h"
 #include "cli/rights.h"
 #include "cli/run_options.h"
 #include "common/time_text.h"
@@ -35,6 +36,7 @@ struct CaptureOptions {
   bool verbose = false;
   RightsOptions rights;
   RunOptions run;
+  EvidenceCommandOptions evidence;
 
   void add_to(CommandLine& line) {
     auto add = line.options().add_options();
@@ -60,6 +62,7 @@ struct CaptureOptions {
     add("user", po::value(&rights.user)->value_name("NAME"),
         "become this user, without any capability, once the ports are open");
     add("verbose", po::bool_switch(&verbose), "print DPDK's own messages");
+    evidence.add_to(line);
     run.add_to(line);
   }
 };
@@ -132,6 +135,11 @@ int command_capture(int argc, char** argv) {
   run->session.workers = options.workers;
   run->session.verbose = options.verbose;
   run->session.filter = std::move(*filter);
+  if (*store) {
+    Result<EvidenceOptions> evidence = options.evidence.prepare((*store)->directories);
+    if (!evidence) return line.failed(evidence.error());
+    (*store)->evidence = std::move(*evidence);
+  }
   run->session.store = std::move(*store);
   run->session.ports_opened = [&rights] { return drop_privileges(rights); };
   return run_and_report(line, options.run, *run);

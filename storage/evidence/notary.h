@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "common/clock.h"
 #include "storage/evidence/ledger_writer.h"
@@ -29,11 +30,23 @@ struct EvidenceOptions {
   std::function<void(const std::string& note)> hand_out;
 };
 
+// A sealed segment file that a starting run finds.
+struct PresentSegment {
+  std::string path;
+  Uuid uuid{}, run_uuid{};
+};
+
 class Notary {
  public:
-  // `directory`: the store's first. `new_store`: the uuid of its ledger if it has none yet.
+  // `directory`: the store's first. `new_store`: the uuid of its ledger if it has none yet. `present`: what a killed
+  // run may have left, see unlisted().
   static Result<std::unique_ptr<Notary>> open(FileSystem& files, const std::string& directory, EvidenceOptions options,
-                                              const Uuid& new_store, const Uuid& run, Clock& clock);
+                                              const Uuid& new_store, const Uuid& run,
+                                              std::vector<PresentSegment> present, Clock& clock);
+
+  // Those of `present` that are in no leaf, though a run wrote them that is in the ledger and did not end cleanly: to
+  // be handed to sealed(), marked as recovered. What no run of this ledger wrote is not signed.
+  const std::vector<PresentSegment>& unlisted() const { return unlisted_; }
 
   // Appends. What fails is said on stderr once, and again when it goes well.
   void append(const LedgerContent& content);
@@ -60,6 +73,7 @@ class Notary {
   const EvidenceOptions options_;
   const Uuid run_;
   Clock& clock_;
+  std::vector<PresentSegment> unlisted_;
   std::mutex mutex_;
   uint64_t signed_leaves_ = 0;
   int64_t signed_at_ns_ = 0;  // monotonic

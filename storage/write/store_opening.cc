@@ -55,8 +55,11 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
         if (newest) existing.tails[stream] = {file->sequence, sealed->summary.root};
         existing.recovered += !sealed->was_sealed;
         if (!sealed->was_sealed) existing.torn_bytes += sealed->summary.torn_bytes;
+        existing.sealed.push_back({file->path, sealed->header.uuid, sealed->header.run_uuid});
       }
-    } else if (!opened) {
+    } else if (opened) {
+      existing.sealed.push_back({file->path, (*opened)->header().uuid, (*opened)->header().run_uuid});
+    } else {
       log_warning("{}", opened.error().message);
     }
     if (const auto status = files.status(file->path)) entry.bytes = status->bytes;

@@ -8,6 +8,8 @@
 #include <vector>
 #include "storage/format/hash_tree.h"
 
+#include "storage/format/hash_tree.h"
+
 using namespace gatetape;
 
 namespace {

@@ -17,6 +17,7 @@ struct Sensor {
   TurnedClock clock;
   std::shared_ptr<const SigningKey> key = std::make_shared<SigningKey>(SigningKey::generate());
   std::vector<std::string> handed_out;
+  std::vector<PresentSegment> present;
 
   std::string store() const { return directory.path("."); }
   std::string path() const { return ledger_path(store()); }
@@ -26,7 +27,7 @@ struct Sensor {
     options.key = key;
     options.hand_out = [this](const std::string& note) { handed_out.push_back(note); };
     auto notary = Notary::open(system_files(), store(), std::move(options), Uuid{static_cast<uint8_t>(run + 100)},
-                               Uuid{run}, clock);
+                               Uuid{run}, present, clock);
     REQUIRE(notary);
     return std::move(*notary);
   }
@@ -120,6 +121,25 @@ TEST_CASE("the next run goes on with the ledger, and says what it found unsigned
   require_signed(entries, sensor.key->public_key());
 }
 
+TEST_CASE("what a killed run left sealed and unlisted is named, what no run of the ledger wrote is not", "[notary]") {
+  Sensor sensor;
+  SegmentSealed listed = some_segment(1);
+  listed.segment.uuid = Uuid{1};
+  {
+    auto ended = sensor.start(1);
+    REQUIRE(ended->end(0, {}));
+    auto killed = sensor.start(2);
+    killed->sealed(listed);
+  }
+  sensor.present = {{"listed", Uuid{1}, Uuid{2}},
+                    {"unlisted", Uuid{2}, Uuid{2}},
+                    {"after a clean end", Uuid{3}, Uuid{1}},
+                    {"foreign", Uuid{4}, Uuid{9}}};
+  const auto notary = sensor.start(3);
+  REQUIRE(notary->unlisted().size() == 1);
+  CHECK(notary->unlisted().front().path == "unlisted");
+}
+
 TEST_CASE("a key that the old one endorsed goes on with the ledger; another sets it aside", "[notary]") {
   Sensor sensor;
   sensor.start();
@@ -164,7 +184,7 @@ TEST_CASE("a ledger that was tampered with is kept, but not signed on", "[notary
       // The holder of the disk writes the whole file anew, with another segment and the old signatures.
       const auto entries = sensor.entries();
       const auto header = LedgerHeader::parse(bytes);
-      REQUIRE(std::filesystem::remove(sensor.path()));
+      REQUIRE(system_files().remove(sensor.path()));
       auto writer = LedgerWriter::create(system_files(), sensor.store(), *header);
       for (LedgerEntry entry : entries) {
         if (auto* sealed = std::get_if<SegmentSealed>(&entry.content)) sealed->segment.packets++;
