@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/evidence_options.h"
+#include "cli/interrupt.h"
 #include "cli/rights.h"
 #include "cli/run_options.h"
 #include "common/time_text.h"
@@ -127,8 +128,10 @@ int command_capture(int argc, char** argv) {
   for (const std::string& file : {options.run.eve, options.run.summary}) {
     if (!file.empty() && file != "-") rights.files.push_back(file);
   }
+  for (const std::string& file : options.evidence.files()) rights.files.push_back(file);
   if (Result<void> restricted = restrict_rights(rights); !restricted) return line.failed(restricted.error());
 
+  CheckpointOutlets checkpoints;  // outlives the store, which hands them out
   Result<PreparedRun> run = prepare_run(options.run, false);
   if (!run) return line.failed(run.error());
   run->session.sources = options.sources;
@@ -138,11 +141,17 @@ int command_capture(int argc, char** argv) {
   if (*store) {
     Result<EvidenceOptions> evidence = options.evidence.prepare((*store)->directories);
     if (!evidence) return line.failed(evidence.error());
+    if (Result<void> started = checkpoints.start(options.evidence.checkpoint_to, interrupt_flag()); !started) {
+      return line.failed(started.error());
+    }
+    evidence->hand_out = [&checkpoints](const std::string& note) { checkpoints.hand_out(note); };
     (*store)->evidence = std::move(*evidence);
   }
   run->session.store = std::move(*store);
   run->session.ports_opened = [&rights] { return drop_privileges(rights); };
-  return run_and_report(line, options.run, *run);
+  const int exit_code = run_and_report(line, options.run, *run);
+  checkpoints.end();
+  return exit_code;
 }
 
 }  // namespace gatetape

@@ -5,9 +5,9 @@
 namespace gatetape {
 
 inline constexpr int kExitDone = 0;
-inline constexpr int kExitFailed = 1;       // the operation failed
-inline constexpr int kExitUsage = 2;        // the command line is wrong; `rules check`: some rule does not load
-inline constexpr int kExitNotComplete = 3;  // done, but not shown to be complete, which was asked for
+inline constexpr int kExitFailed = 1;        // the operation failed
+inline constexpr int kExitUsage = 2;         // the command line is wrong; `rules check`: some rule does not load
+inline constexpr int kExitNotComplete = 3;   // done, but not shown to be complete, which was asked for
 inline constexpr int kExitUnsignedTail = 3;  // verify: sound, but for what a run has not signed
 
 int command_capture(int argc, char** argv);

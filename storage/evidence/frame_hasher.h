@@ -26,7 +26,7 @@ class RememberedLiterals : public LiteralSource {
     pieces_.push_back({out.data(), out.size(), position});
     return source_.read(position, out);
   }
-  // Of the frame that was read last; its payloads in the order of the lanes.
+  // The pieces of the frame that was read last; its payloads in the order of the lanes.
   std::span<const Piece> pieces() const { return pieces_; }
   void clear() { pieces_.clear(); }
 

@@ -71,7 +71,7 @@ class Verification {
     Ed25519Key by;
   };
 
-  // What follows from one break of the tree is not said again.
+  // Reports the first break of the tree; its consequences are not findings of their own.
   void broken(uint64_t offset, std::string what) {
     if (!broken_) wrong(offset, std::move(what));
     broken_ = true;
@@ -133,7 +133,7 @@ class Verification {
     return fmt::format(" (they were, up to the checkpoint at offset {})", signed_.back().offset);
   }
 
-  // Of the keys that the ledger introduced so far, the one that signed it.
+  // The key that signed it, among those that the ledger introduced so far; nullptr: none did.
   const Ed25519Key* signer(const SignedNote& note) const {
     for (auto key = keys_.rbegin(); key != keys_.rend(); ++key) {
       const auto* signature = note.by(key->key);
@@ -206,7 +206,6 @@ class Verification {
   uint64_t recovered_ = 0;
 };
 
-constexpr std::string_view kNoteWord = "gatetape-note:";
 constexpr std::string_view kDash = "— ";
 constexpr size_t kCheckpointFileBytesMax = 256 << 20;
 

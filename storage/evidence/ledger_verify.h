@@ -23,7 +23,7 @@ struct ListedSegment {
 struct LedgerVerdict {
   std::vector<Finding> findings;
   std::vector<std::string> remarks;
-  // What the ledger says is there, by uuid; and what it says was evicted.
+  // The segments that the ledger says were sealed, by uuid; and those that it says were evicted.
   std::map<Uuid, ListedSegment> listed;
   std::set<Uuid> evicted;
   std::optional<Uuid> open_run;  // the last run began and did not end cleanly
@@ -38,6 +38,9 @@ struct LedgerVerdict {
 // Fails when there is no ledger, or it cannot be read to its end.
 Result<LedgerVerdict> verify_ledger(FileSystem& files, const std::string& path, const std::string& fingerprint,
                                     const std::vector<SignedNote>& outside);
+
+// Begins a note in base64, in a line of a log.
+inline constexpr std::string_view kNoteWord = "gatetape-note:";
 
 // The notes of a file that checkpoints were handed out to: one after another, or a line each of a syslog with the note
 // in base64 behind "gatetape-note:". Part of a note at the end of the file is let pass, when there are others. Fails

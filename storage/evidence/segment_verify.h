@@ -57,17 +57,17 @@ class SegmentVerifier {
   FrameReader reader_;
   std::optional<Finding> finding_;
   std::string remark_;
-  uint64_t damage_offset_ = 0;  // what the reader met last
+  uint64_t damage_offset_ = 0;  // the damage that the reader met last
   std::string damage_;
   std::string path_;
   std::unique_ptr<File> file_;
   std::vector<uint8_t> segment_header_bytes_;
   SegmentHeader segment_header_;
-  // The frame at hand.
+  // The frame being checked.
   FrameHeader header_;
   std::vector<uint8_t> frame_, raw_;
   std::vector<bool> wanted_;
-  // Of the segment so far.
+  // The segment's sums so far.
   std::vector<FrameEntry> entries_;
   std::vector<Sha256Digest> roots_;
   SegmentSummary summary_;

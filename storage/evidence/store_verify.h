@@ -13,8 +13,8 @@
 namespace gatetape {
 
 struct VerifyOptions {
-  std::vector<std::string> directories;  // of the store; the ledger is in the first
-  std::string fingerprint;               // of the key that is trusted, 64 hex digits
+  std::vector<std::string> directories;  // the store's; the ledger is in the first
+  std::string fingerprint;               // names the key that is trusted: 64 hex digits
   std::vector<SignedNote> outside;       // checkpoints that left the machine
   unsigned threads = 1;
   size_t literal_bytes = 512 << 20;  // memory for unpacked literals, over all threads
@@ -24,9 +24,9 @@ struct VerifyOptions {
 };
 
 struct VerifyReport {
-  std::vector<Finding> findings;     // what is wrong; by file, and within a file the first thing
-  std::vector<std::string> remarks;  // what is not wrong but should be known
-  // What a run that was killed, or goes on, has not signed yet; empty: nothing.
+  std::vector<Finding> findings;     // sorted by file; of each segment only the first
+  std::vector<std::string> remarks;  // facts that are not wrong but should be known
+  // Things that a run which was killed, or goes on, has not signed yet.
   std::vector<std::string> tail;
   uint64_t segments = 0, packets = 0, captured_bytes = 0;  // found sound
   uint64_t evicted = 0;                                    // gone, with a tombstone

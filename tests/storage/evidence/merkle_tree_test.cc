@@ -6,7 +6,6 @@
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
-#include "storage/format/hash_tree.h"
 
 #include "storage/format/hash_tree.h"
 
