@@ -46,13 +46,17 @@ class History {
     }
     return unlisted;
   }
+  std::map<std::string, SegmentFacts> take_listed() { return std::move(listed_); }
   uint64_t leaves() const { return tree_.size(); }
   uint64_t signed_leaves() const { return last_note_ ? last_note_->checkpoint.tree_size : 0; }
 
  private:
   void list(const SegmentFacts& listed) {
     holds_segments_ = true;
-    present_.erase(listed.uuid);
+    const auto at = present_.find(listed.uuid);
+    if (at == present_.end()) return;
+    listed_.emplace(at->second.path, listed);
+    present_.erase(at);
   }
 
   void check(const std::string& text, const Uuid& store) {
@@ -77,7 +81,8 @@ class History {
 
   const SigningKey* const key_;
   std::map<Uuid, PresentSegment> present_;  // less those that are listed
-  std::set<Uuid> open_runs_;                // that did not end cleanly
+  std::map<std::string, SegmentFacts> listed_;
+  std::set<Uuid> open_runs_;  // that did not end cleanly
   MerkleTree tree_;
   std::optional<Ed25519Key> last_key_;
   std::optional<SignedNote> last_note_;
@@ -140,6 +145,7 @@ Result<std::unique_ptr<Notary>> Notary::open(FileSystem& files, const std::strin
   RunStarted started{run, now, options.run_facts};
   std::unique_ptr<Notary> notary(new Notary(std::move(ledger), std::move(options), run, clock));
   notary->unlisted_ = history->take_unlisted();
+  notary->listed_ = history->take_listed();
   notary->introduce_key(history->last_key());
   notary->append(std::move(started));
   std::lock_guard lock(notary->mutex_);
@@ -179,12 +185,11 @@ void Notary::sealed(SegmentSealed segment) {
   note(sign());
 }
 
-Result<void> Notary::evicted(SegmentEvicted segment) {
+void Notary::evicted(const SegmentFacts& segment, EvictionReason reason, std::string detail) {
   std::lock_guard lock(mutex_);
-  Result<void> written = ledger_->append(std::move(segment));
+  Result<void> written = ledger_->append(SegmentEvicted{segment, clock_.wall_ns(), reason, std::move(detail)});
   if (written) written = ledger_->sync();
   note(written);
-  return written;
 }
 
 Result<void> Notary::sign() {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -47,14 +48,16 @@ class Notary {
   // Those of `present` that are in no leaf, though a run wrote them that is in the ledger and did not end cleanly: to
   // be handed to sealed(), marked as recovered. What no run of this ledger wrote is not signed.
   const std::vector<PresentSegment>& unlisted() const { return unlisted_; }
+  // The others that this ledger lists, by path, as it has them.
+  const std::map<std::string, SegmentFacts>& listed() const { return listed_; }
 
   // Appends. What fails is said on stderr once, and again when it goes well.
   void append(const LedgerContent& content);
   // The same, and signs.
   void sealed(SegmentSealed segment);
-  // A tombstone: on the disk when it succeeds. Call it before the file is removed; when it fails for lack of room,
-  // remove the file nevertheless: the tombstone is kept in memory and written when there is room.
-  Result<void> evicted(SegmentEvicted segment);
+  // Writes a tombstone. Call it before the file is removed: the tombstone is on the disk then, or, when there is no
+  // room for it, kept in memory until there is.
+  void evicted(const SegmentFacts& segment, EvictionReason reason, std::string detail = "");
   // Signs when the interval has passed. Call it every second or more often.
   void tick();
   // The clean end of the run; nothing may be appended after it.
@@ -74,6 +77,7 @@ class Notary {
   const Uuid run_;
   Clock& clock_;
   std::vector<PresentSegment> unlisted_;
+  std::map<std::string, SegmentFacts> listed_;
   std::mutex mutex_;
   uint64_t signed_leaves_ = 0;
   int64_t signed_at_ns_ = 0;  // monotonic

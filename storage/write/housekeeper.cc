@@ -59,14 +59,17 @@ void Housekeeper::note(const Result<void>& result) {
 
 void Housekeeper::seal(SegmentFile& segment) {
   Ring::Segment entry{segment.header().sequence, segment.path(), segment.bytes(),
-                      segment.header().retention == RetentionClass::kPinned};
+                      segment.header().retention == RetentionClass::kPinned, std::nullopt};
   auto sealed = seal_segment(files_, segment.path());
   // An index takes some per mille of a segment: a full disk can make room for it.
   while (!sealed && is_out_of_space(sealed.error()) && ring_.evict_oldest())
     sealed = seal_segment(files_, segment.path());
   if (sealed) {
     entry.bytes = sealed->file_bytes;
-    if (notary_ != nullptr) notary_->sealed({facts_of(*sealed, segment.path()), clock_.wall_ns(), false});
+    if (notary_ != nullptr) {
+      entry.facts = facts_of(*sealed, segment.path());
+      notary_->sealed({*entry.facts, clock_.wall_ns(), false});
+    }
   } else {
     unsealed_++;
     note(pass_on(sealed));

@@ -43,7 +43,7 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
   ExistingSegments existing;
   for (auto file = segments->rbegin(); file != segments->rend(); ++file) {
     existing.last_sequence = std::max(existing.last_sequence, file->sequence);
-    Ring::Segment entry{file->sequence, file->path, 0, file->path.ends_with("-pinned.gtp")};
+    Ring::Segment entry{file->sequence, file->path, 0, file->path.ends_with("-pinned.gtp"), std::nullopt};
     const std::string stream = stream_name(std::string(file_name(file->path)));
     auto opened = SegmentReader::open(files, file->path, [](const std::string&, uint64_t, const char*) {});
     const bool newest = !existing.tails.contains(stream);

@@ -56,7 +56,7 @@ class DirectoryStore : public Store {
   void note_failure(const Result<void>& result);
   void write_old_records();
   void write_evictions();
-  void open_ledger(std::vector<PresentSegment> sealed);
+  void open_ledger(ExistingSegments& existing);
 
   StoreOptions options_;
   FileSystem& files_;
@@ -107,7 +107,7 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
   shared_.next_sequence = existing.last_sequence + 1;
   shared_.frames_ready = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   GT_CHECK(shared_.frames_ready >= 0);
-  open_ledger(std::move(existing.sealed));
+  open_ledger(existing);
   for (Ring::Segment& segment : existing.segments) ring_.add_sealed(std::move(segment), 0);
 
   QueueingStoreWorker::Options worker_options;
@@ -142,18 +142,24 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
 }
 
 // A store without a ledger still records: what cannot be proved later is better than what is not there.
-void DirectoryStore::open_ledger(std::vector<PresentSegment> sealed) {
+void DirectoryStore::open_ledger(ExistingSegments& existing) {
   auto notary = Notary::open(files_, options_.directories.front(), options_.evidence, identities_.store_uuid(),
-                             run_uuid_, std::move(sealed), clock_);
+                             run_uuid_, std::move(existing.sealed), clock_);
   if (!notary) return log_error("nothing of this run will be signed: {}", notary.error().message);
   notary_ = std::move(*notary);
+  ring_.keep_tombstones(*notary_);
+  std::map<std::string, SegmentFacts> listed = notary_->listed();
   for (const PresentSegment& segment : notary_->unlisted()) {
     const auto facts = seal_segment(files_, segment.path);
     if (!facts) {
       log_warning("not in the ledger: {}", facts.error().message);
       continue;
     }
-    notary_->sealed({facts_of(*facts, segment.path), clock_.wall_ns(), true});
+    listed[segment.path] = facts_of(*facts, segment.path);
+    notary_->sealed({listed[segment.path], clock_.wall_ns(), true});
+  }
+  for (Ring::Segment& segment : existing.segments) {
+    if (const auto at = listed.find(segment.path); at != listed.end()) segment.facts = at->second;
   }
 }
 

@@ -86,7 +86,7 @@ TEST_CASE("a run is signed when it begins, at each seal, at the interval, and at
   Sensor sensor;
   auto notary = sensor.start();
   notary->sealed(some_segment(1));
-  REQUIRE(notary->evicted({some_segment(1).segment, 5, EvictionReason::kRingFull, ""}));
+  notary->evicted(some_segment(1).segment, EvictionReason::kRingFull);
   CHECK(sensor.handed_out.size() == 2);
   notary->tick();
   CHECK(sensor.handed_out.size() == 2);
@@ -138,6 +138,8 @@ TEST_CASE("what a killed run left sealed and unlisted is named, what no run of t
   const auto notary = sensor.start(3);
   REQUIRE(notary->unlisted().size() == 1);
   CHECK(notary->unlisted().front().path == "unlisted");
+  REQUIRE(notary->listed().size() == 1);
+  CHECK(notary->listed().at("listed") == listed.segment);
 }
 
 TEST_CASE("a key that the old one endorsed goes on with the ledger; another sets it aside", "[notary]") {

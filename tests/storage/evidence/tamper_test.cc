@@ -282,7 +282,7 @@ TEST_CASE("what was evicted with a tombstone is sound to be missing", "[verify]"
     options.key = store.key;
     auto notary = Notary::open(system_files(), store.path, std::move(options), {}, Uuid{9}, {}, system_clock());
     REQUIRE(notary);
-    REQUIRE((*notary)->evicted({oldest, 1, EvictionReason::kRingFull, ""}));
+    (*notary)->evicted(oldest, EvictionReason::kRingFull);
     REQUIRE((*notary)->end(0, {}));
   }
   CHECK(store.verify().sound());  // the file is still there: nothing is gone
@@ -291,6 +291,28 @@ TEST_CASE("what was evicted with a tombstone is sound to be missing", "[verify]"
   const VerifyReport report = store.verify();
   CHECK(report.sound());
   CHECK(report.evicted == 1);
+}
+
+TEST_CASE("a ring that has turned over verifies, with a tombstone for each segment that is gone", "[verify]") {
+  const auto key = new_key();
+  TemporaryDirectory directory;
+  StoreOptions options = small_store(directory.path("store"));
+  options.ring_bytes_max = 2 << 20;
+  options.segment_raw_bytes_max = 300'000;
+  options.evidence.key = key;
+  const auto packets = store_traffic(74, 6000);
+  for (uint64_t run = 0; run < 3; run++) write_store(options, packets, 300, run * packets.size());
+  VerifyOptions verify;
+  verify.directories = options.directories;
+  verify.fingerprint = key->fingerprint();
+  const auto report = verify_store(system_files(), verify);
+  REQUIRE(report);
+  for (const Finding& finding : report->findings) UNSCOPED_INFO(finding.file << ": " << finding.what);
+  CHECK(report->sound());
+  CHECK(report->tail.empty());
+  CHECK(report->evicted > 3);
+  CHECK(report->segments > 0);
+  CHECK(report->segments == segment_paths(options.directories[0]).size());
 }
 
 TEST_CASE("what a killed run left is named, and signed by the next run", "[verify]") {
