@@ -1,5 +1,7 @@
 #include "storage/evidence/frame_hasher.h"
 
+#include <cstdlib>
+#include <new>
 #include <numeric>
 
 namespace gatetape {
@@ -9,7 +11,13 @@ constexpr size_t kKnownEntries = 1 << 18;
 
 }  // namespace
 
-FrameHasher::FrameHasher() : known_(kKnownEntries) {}
+FrameHasher::FrameHasher() : known_(static_cast<Known*>(std::calloc(kKnownEntries, sizeof(Known)))) {
+  if (known_ == nullptr) throw std::bad_alloc();
+}
+
+void FrameHasher::Free::operator()(Known* known) const {
+  std::free(known);
+}
 
 void FrameHasher::begin_segment() {
   segment_++;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -49,9 +50,9 @@ class FrameHasher {
 
  private:
   struct Known {
-    uint64_t position = 0;
-    uint32_t length = 0;  // 0: nothing known
-    uint32_t segment = 0;
+    uint64_t position;
+    uint32_t length;
+    uint32_t segment;  // 0: nothing known
     Sha256Digest digest;
   };
   struct Wanted {
@@ -62,7 +63,10 @@ class FrameHasher {
   void hash_payloads(const FrameReader& reader, std::span<const RememberedLiterals::Piece> pieces);
 
   HashTree tree_;
-  std::vector<Known> known_;  // by a hash of position and length
+  struct Free {
+    void operator()(Known* known) const;
+  };
+  std::unique_ptr<Known[], Free> known_;  // by a hash of position and length; zeros, which cost no memory until used
   uint32_t segment_ = 0;
   std::vector<Sha256Digest> payload_digests_;  // by row
   std::vector<uint32_t> by_lane_, next_in_lane_;
