@@ -124,7 +124,7 @@ bool SegmentVerifier::check_frames(SegmentReader& segment, const SegmentFacts& l
 }
 
 bool SegmentVerifier::check_frame(const FrameEntry& entry, uint32_t number, RememberedLiterals& literals) {
-  if (!read(entry.offset, entry.stored_bytes, frame_)) return false;
+  if (!read(entry.offset, entry.header_bytes, frame_)) return false;
   size_t needed = 0;
   if (FrameHeader::parse(frame_, segment_id(segment_header_.uuid), header_, needed) != FrameHeader::Parse::kOk ||
       header_.stored_bytes() != entry.stored_bytes) {
@@ -137,13 +137,7 @@ bool SegmentVerifier::check_frame(const FrameEntry& entry, uint32_t number, Reme
       header_.kind != (packets ? FrameKind::kPackets : FrameKind::kRecords)) {
     return wrong(entry.offset, "a frame's header says what it should not");
   }
-  uint64_t at = entry.offset + header_.header_bytes();
-  for (const Section& section : header_.sections) {
-    if (!section_intact(section, std::span(frame_).subspan(at - entry.offset, section.stored_bytes))) {
-      return wrong(at, "a section's bytes are damaged");
-    }
-    at += section.stored_bytes;
-  }
+  if (!read_sections(entry)) return false;
   if (!(packets ? check_packets(entry, literals) : check_records(entry))) return false;
   entries_.push_back(FrameEntry::from(header_, entry.offset));
   roots_.push_back(header_.root);
@@ -157,12 +151,33 @@ bool SegmentVerifier::check_frame(const FrameEntry& entry, uint32_t number, Reme
   return true;
 }
 
+// Reads the sections before the literals. Literals are read, and checked, block by block when the payload is put
+// together; here it is only made sure that all of them will be.
+bool SegmentVerifier::read_sections(const FrameEntry& entry) {
+  uint64_t at = entry.offset + header_.header_bytes();
+  if (!read(at, FrameReader::bytes_before_literals(header_), sections_)) return false;
+  uint64_t literals = header_.literal_bytes;
+  std::span<const uint8_t> rest = sections_;
+  for (const Section& section : header_.sections) {
+    if (section.type == SectionType::kLiterals) {
+      const uint64_t raw = std::min<uint64_t>(literals, segment_header_.literal_block_bytes);
+      if (raw == 0 || section.raw_bytes != raw) return wrong(at, "literals of another size than the frame has");
+      literals -= raw;
+    } else if (rest.size() < section.stored_bytes || !section_intact(section, rest.first(section.stored_bytes))) {
+      return wrong(at, "a section's bytes are damaged");
+    } else {
+      rest = rest.subspan(section.stored_bytes);
+    }
+    at += section.stored_bytes;
+  }
+  return literals == 0 || wrong(entry.offset, "the frame lacks literals");
+}
+
 bool SegmentVerifier::check_packets(const FrameEntry& entry, RememberedLiterals& literals) {
-  const auto sections = std::span<const uint8_t>(frame_).subspan(header_.header_bytes());
-  if (!reader_.read_lanes(header_, sections)) return wrong(entry.offset, reader_.what());
+  if (!reader_.read_lanes(header_, sections_)) return wrong(entry.offset, reader_.what());
   wanted_.assign(reader_.lanes().size(), true);
   damage_.clear();
-  if (!reader_.read_packets(header_, sections) || !reader_.read_payload(header_, sections, wanted_, literals)) {
+  if (!reader_.read_packets(header_, sections_) || !reader_.read_payload(header_, sections_, wanted_, literals)) {
     if (!damage_.empty()) return wrong(damage_offset_, damage_);
     return wrong(entry.offset, reader_.what());
   }
@@ -180,16 +195,16 @@ bool SegmentVerifier::check_packets(const FrameEntry& entry, RememberedLiterals&
     return wrong(entry.offset, "a frame's header does not describe its packets");
   }
   std::span<const uint8_t> lanes;
-  if (!reader_.section(header_, sections, SectionType::kLanes, raw_, lanes)) return wrong(entry.offset, reader_.what());
+  if (!reader_.section(header_, sections_, SectionType::kLanes, raw_, lanes))
+    return wrong(entry.offset, reader_.what());
   index_->add(reader_.lanes(), static_cast<uint32_t>(roots_.size()));
   const auto root = hasher_.frame_root(segment_header_.uuid, header_, lanes, reader_, literals.pieces());
   return root == header_.root || wrong(entry.offset, "the packets of this frame are not those that it was hashed over");
 }
 
 bool SegmentVerifier::check_records(const FrameEntry& entry) {
-  const auto sections = std::span<const uint8_t>(frame_).subspan(header_.header_bytes());
   std::span<const uint8_t> batch;
-  if (!reader_.section(header_, sections, SectionType::kRecordBatch, raw_, batch)) {
+  if (!reader_.section(header_, sections_, SectionType::kRecordBatch, raw_, batch)) {
     return wrong(entry.offset, reader_.what());
   }
   uint64_t records = 0, known = 0;

@@ -45,6 +45,7 @@ class SegmentVerifier {
   bool check_header(const SegmentFacts& listed);
   bool check_frames(SegmentReader& segment, const SegmentFacts& listed, bool recovered);
   bool check_frame(const FrameEntry& entry, uint32_t number, RememberedLiterals& literals);
+  bool read_sections(const FrameEntry& entry);
   bool check_packets(const FrameEntry& entry, RememberedLiterals& literals);
   bool check_records(const FrameEntry& entry);
   bool check_index(const SegmentFacts& listed, uint64_t end_of_frames);
@@ -65,7 +66,7 @@ class SegmentVerifier {
   SegmentHeader segment_header_;
   // The frame being checked.
   FrameHeader header_;
-  std::vector<uint8_t> frame_, raw_;
+  std::vector<uint8_t> frame_, sections_, raw_;
   std::vector<bool> wanted_;
   // The segment's sums so far.
   std::vector<FrameEntry> entries_;
