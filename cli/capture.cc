@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "cli/commands.h"
+#include "cli/evidence_options.h"
+#include "cli/interrupt.h"
 #include "cli/rights.h"
 #include "cli/run_options.h"
 #include "common/time_text.h"
@@ -35,6 +37,7 @@ struct CaptureOptions {
   bool verbose = false;
   RightsOptions rights;
   RunOptions run;
+  EvidenceCommandOptions evidence;
 
   void add_to(CommandLine& line) {
     auto add = line.options().add_options();
@@ -60,6 +63,7 @@ struct CaptureOptions {
     add("user", po::value(&rights.user)->value_name("NAME"),
         "become this user, without any capability, once the ports are open");
     add("verbose", po::bool_switch(&verbose), "print DPDK's own messages");
+    evidence.add_to(line);
     run.add_to(line);
   }
 };
@@ -124,17 +128,30 @@ int command_capture(int argc, char** argv) {
   for (const std::string& file : {options.run.eve, options.run.summary}) {
     if (!file.empty() && file != "-") rights.files.push_back(file);
   }
+  for (const std::string& file : options.evidence.files()) rights.files.push_back(file);
   if (Result<void> restricted = restrict_rights(rights); !restricted) return line.failed(restricted.error());
 
+  CheckpointOutlets checkpoints;  // outlives the store, which hands them out
   Result<PreparedRun> run = prepare_run(options.run, false);
   if (!run) return line.failed(run.error());
   run->session.sources = options.sources;
   run->session.workers = options.workers;
   run->session.verbose = options.verbose;
   run->session.filter = std::move(*filter);
+  if (*store) {
+    Result<EvidenceOptions> evidence = options.evidence.prepare((*store)->directories);
+    if (!evidence) return line.failed(evidence.error());
+    if (Result<void> started = checkpoints.start(options.evidence.checkpoint_to, interrupt_flag()); !started) {
+      return line.failed(started.error());
+    }
+    evidence->hand_out = [&checkpoints](const std::string& note) { checkpoints.hand_out(note); };
+    (*store)->evidence = std::move(*evidence);
+  }
   run->session.store = std::move(*store);
   run->session.ports_opened = [&rights] { return drop_privileges(rights); };
-  return run_and_report(line, options.run, *run);
+  const int exit_code = run_and_report(line, options.run, *run);
+  checkpoints.end();
+  return exit_code;
 }
 
 }  // namespace gatetape

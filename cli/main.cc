@@ -25,7 +25,14 @@ constexpr Subcommand kCommands[] = {
     {"extract", command_extract, "write stored packets that an expression selects to a pcapng file"},
     {"search", command_search, "look through stored flows, HTTP transactions and alerts"},
     {"stats", command_stats, "the account: where every packet went, and what could not be seen"},
+    {"verify", command_verify, "check that a store is what was recorded and signed"},
+    {"key", nullptr, "show the key that signs, or replace it (key show, key rotate)"},
     {"rules", nullptr, "check rules, or test them against pcap files (rules check, rules test)"},
+};
+
+constexpr Subcommand kKeyCommands[] = {
+    {"show", command_key_show, "print the key's fingerprint and its public half"},
+    {"rotate", command_key_rotate, "replace the key by a new one that it signs"},
 };
 
 constexpr Subcommand kRulesCommands[] = {
@@ -67,6 +74,9 @@ int dispatch(const char* prefix, const Subcommand (&commands)[n], int argc, char
   if (command == nullptr) {
     fmt::print(stderr, "{}: no such command: '{}'\n'{} --help' lists them.\n", prefix, argv[1], prefix);
     return kExitUsage;
+  }
+  if (command->run == nullptr && command->name == "key") {
+    return dispatch("gatetape key", kKeyCommands, argc - 1, argv + 1);
   }
   if (command->run == nullptr) return dispatch("gatetape rules", kRulesCommands, argc - 1, argv + 1);
   return command->run(argc - 1, argv + 1);

@@ -33,7 +33,7 @@ class LedgerReader {
     kUnreadable,  // problem() says why: an error of the device. Nothing is known of the rest.
   };
 
-  // Fails when the file cannot be opened or read (Error::code), is no ledger, or one of another version.
+  // Fails when the file cannot be opened or read (with Error::code), is no ledger, or one of another version (without).
   static Result<LedgerReader> open(FileSystem& files, const std::string& path);
 
   const LedgerHeader& header() const { return header_; }

@@ -27,6 +27,10 @@ std::vector<uint8_t> entry_bytes(const LedgerContent& content, const Uuid& store
   return {out.data(), out.data() + out.size()};
 }
 
+tl::unexpected<Error> damaged(const std::string& path, uint64_t offset, std::string_view problem) {
+  return tl::unexpected(Error{fmt::format("{}: offset {}: {}", path, offset, problem), EBADMSG});
+}
+
 }  // namespace
 
 std::string ledger_path(const std::string& directory) {
@@ -60,13 +64,13 @@ Result<std::unique_ptr<LedgerWriter>> LedgerWriter::open(FileSystem& files, cons
   auto next = reader->next(entry);
   for (; next == LedgerReader::Next::kEntry; next = reader->next(entry)) {
     if (entry.header.leaves != tree.size()) {
-      return fail_with(EBADMSG, "{}: offset {}: an entry is missing or out of order", path, entry.offset);
+      return damaged(path, entry.offset, "an entry is missing or out of order");
     }
     if (entry.header.is_leaf()) tree.add(entry.leaf);
     seen(entry);
   }
   if (next == LedgerReader::Next::kDamaged) {
-    return fail_with(EBADMSG, "{}: offset {}: {}", path, reader->offset(), reader->problem());
+    return damaged(path, reader->offset(), reader->problem());
   }
   if (next == LedgerReader::Next::kUnreadable) return fail_with(EIO, "{}", reader->problem());
   auto file = files.open_to_change(path);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <optional>
+#include <set>
 
 #include "common/log.h"
 
@@ -12,13 +14,19 @@ namespace {
 // The history that a ledger tells, and whether a holder of `key` may go on with it.
 class History {
  public:
-  explicit History(const SigningKey* key) : key_(key) {}
+  History(const SigningKey* key, std::vector<PresentSegment> present) : key_(key) {
+    for (PresentSegment& segment : present) present_.emplace(segment.uuid, std::move(segment));
+  }
 
   void add(const LedgerEntry& entry, const Uuid& store) {
     if (const auto* introduced = std::get_if<KeyIntroduced>(&entry.content)) last_key_ = introduced->key;
     if (const auto* checkpoint = std::get_if<Checkpoint>(&entry.content)) check(checkpoint->note, store);
-    holds_segments_ = holds_segments_ || std::holds_alternative<SegmentSealed>(entry.content) ||
-                      std::holds_alternative<SegmentEvicted>(entry.content);
+    if (const auto* sealed = std::get_if<SegmentSealed>(&entry.content)) list(sealed->segment);
+    if (const auto* evicted = std::get_if<SegmentEvicted>(&entry.content)) list(evicted->segment);
+    if (const auto* started = std::get_if<RunStarted>(&entry.content)) open_runs_.insert(started->run_uuid);
+    if (const auto* ended = std::get_if<RunEnded>(&entry.content); ended != nullptr && ended->unsealed == 0) {
+      open_runs_.erase(ended->run_uuid);
+    }
     if (entry.header.is_leaf()) tree_.add(entry.leaf);
   }
 
@@ -31,10 +39,26 @@ class History {
     return {};
   }
   const Ed25519Key* last_key() const { return last_key_ ? &*last_key_ : nullptr; }
+  std::vector<PresentSegment> take_unlisted() {
+    std::vector<PresentSegment> unlisted;
+    for (auto& [uuid, segment] : present_) {
+      if (open_runs_.contains(segment.run_uuid)) unlisted.push_back(std::move(segment));
+    }
+    return unlisted;
+  }
+  std::map<std::string, SegmentFacts> take_listed() { return std::move(listed_); }
   uint64_t leaves() const { return tree_.size(); }
   uint64_t signed_leaves() const { return last_note_ ? last_note_->checkpoint.tree_size : 0; }
 
  private:
+  void list(const SegmentFacts& listed) {
+    holds_segments_ = true;
+    const auto at = present_.find(listed.uuid);
+    if (at == present_.end()) return;
+    listed_.emplace(at->second.path, listed);
+    present_.erase(at);
+  }
+
   void check(const std::string& text, const Uuid& store) {
     auto note = SignedNote::parse(text);
     if (!note || note->checkpoint.origin != note_origin(store) || note->checkpoint.tree_size != tree_.size() ||
@@ -56,6 +80,9 @@ class History {
   }
 
   const SigningKey* const key_;
+  std::map<Uuid, PresentSegment> present_;  // less those that are listed
+  std::map<std::string, SegmentFacts> listed_;
+  std::set<Uuid> open_runs_;  // that did not end cleanly
   MerkleTree tree_;
   std::optional<Ed25519Key> last_key_;
   std::optional<SignedNote> last_note_;
@@ -71,29 +98,30 @@ struct Opened {
 Result<Opened> open_present(FileSystem& files, const std::string& directory, History& history) {
   auto reader = LedgerReader::open(files, ledger_path(directory));
   if (!reader && reader.error().code != 0) return pass_on(reader);
-  if (!reader) return Opened{nullptr, reader.error().message};
+  if (!reader) return Opened{nullptr, reader.error().message};  // no ledger, or one of another version
   const Uuid store = reader->header().store_uuid;
   auto ledger = LedgerWriter::open(files, directory, [&](const LedgerEntry& entry) { history.add(entry, store); });
   if (!ledger && ledger.error().code == EBADMSG) return Opened{nullptr, ledger.error().message};
   if (!ledger) return pass_on(ledger);
-  return Opened{std::move(*ledger), history.objection()};
+  const std::string objection = history.objection();
+  return Opened{std::move(*ledger), objection.empty() ? "" : ledger_path(directory) + ": " + objection};
 }
 
 Result<void> set_aside(FileSystem& files, const std::string& directory, const std::string& why, int64_t now_ns) {
   const std::string path = ledger_path(directory);
   const std::string aside = fmt::format("{}.set-aside-{}", path, now_ns);
   if (auto renamed = files.rename(path, aside); !renamed) return renamed;
-  log_warning("{}: {}; it is kept as {}, and a new ledger begins: what it vouched for no longer verifies", path, why,
-              aside);
+  log_warning("{}; it is kept as {}, and a new ledger begins: what it vouched for no longer verifies", why, aside);
   return {};
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Notary>> Notary::open(FileSystem& files, const std::string& directory, EvidenceOptions options,
-                                             const Uuid& new_store, const Uuid& run, Clock& clock) {
+                                             const Uuid& new_store, const Uuid& run,
+                                             std::vector<PresentSegment> present, Clock& clock) {
   const int64_t now = clock.wall_ns();
-  std::optional<History> history(options.key.get());
+  std::optional<History> history(std::in_place, options.key.get(), std::move(present));
   auto opened = open_present(files, directory, *history);
   if (!opened && opened.error().code != ENOENT) return pass_on(opened);
   std::unique_ptr<LedgerWriter> ledger;
@@ -104,7 +132,7 @@ Result<std::unique_ptr<Notary>> Notary::open(FileSystem& files, const std::strin
       opened->ledger.reset();
       if (auto done = set_aside(files, directory, opened->objection, now); !done) return pass_on(done);
     }
-    history.emplace(options.key.get());
+    history.emplace(options.key.get(), std::vector<PresentSegment>());
     auto made = LedgerWriter::create(files, directory, {new_store, now});
     if (!made) return pass_on(made);
     ledger = std::move(*made);
@@ -116,6 +144,8 @@ Result<std::unique_ptr<Notary>> Notary::open(FileSystem& files, const std::strin
   }
   RunStarted started{run, now, options.run_facts};
   std::unique_ptr<Notary> notary(new Notary(std::move(ledger), std::move(options), run, clock));
+  notary->unlisted_ = history->take_unlisted();
+  notary->listed_ = history->take_listed();
   notary->introduce_key(history->last_key());
   notary->append(std::move(started));
   std::lock_guard lock(notary->mutex_);
@@ -155,12 +185,11 @@ void Notary::sealed(SegmentSealed segment) {
   note(sign());
 }
 
-Result<void> Notary::evicted(SegmentEvicted segment) {
+void Notary::evicted(const SegmentFacts& segment, EvictionReason reason, std::string detail) {
   std::lock_guard lock(mutex_);
-  Result<void> written = ledger_->append(std::move(segment));
+  Result<void> written = ledger_->append(SegmentEvicted{segment, clock_.wall_ns(), reason, std::move(detail)});
   if (written) written = ledger_->sync();
   note(written);
-  return written;
 }
 
 Result<void> Notary::sign() {

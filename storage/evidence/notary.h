@@ -11,9 +11,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "common/clock.h"
 #include "storage/evidence/ledger_writer.h"
@@ -29,19 +31,33 @@ struct EvidenceOptions {
   std::function<void(const std::string& note)> hand_out;
 };
 
+// A sealed segment file that a starting run finds.
+struct PresentSegment {
+  std::string path;
+  Uuid uuid{}, run_uuid{};
+};
+
 class Notary {
  public:
-  // `directory`: the store's first. `new_store`: the uuid of its ledger if it has none yet.
+  // `directory`: the store's first. `new_store`: the uuid of its ledger if it has none yet. `present`: what a killed
+  // run may have left, see unlisted().
   static Result<std::unique_ptr<Notary>> open(FileSystem& files, const std::string& directory, EvidenceOptions options,
-                                              const Uuid& new_store, const Uuid& run, Clock& clock);
+                                              const Uuid& new_store, const Uuid& run,
+                                              std::vector<PresentSegment> present, Clock& clock);
+
+  // Those of `present` that are in no leaf, though a run wrote them that is in the ledger and did not end cleanly: to
+  // be handed to sealed(), marked as recovered. What no run of this ledger wrote is not signed.
+  const std::vector<PresentSegment>& unlisted() const { return unlisted_; }
+  // The others that this ledger lists, by path, as it has them.
+  const std::map<std::string, SegmentFacts>& listed() const { return listed_; }
 
   // Appends. What fails is said on stderr once, and again when it goes well.
   void append(const LedgerContent& content);
   // The same, and signs.
   void sealed(SegmentSealed segment);
-  // A tombstone: on the disk when it succeeds. Call it before the file is removed; when it fails for lack of room,
-  // remove the file nevertheless: the tombstone is kept in memory and written when there is room.
-  Result<void> evicted(SegmentEvicted segment);
+  // Writes a tombstone. Call it before the file is removed: the tombstone is on the disk then, or, when there is no
+  // room for it, kept in memory until there is.
+  void evicted(const SegmentFacts& segment, EvictionReason reason, std::string detail = "");
   // Signs when the interval has passed. Call it every second or more often.
   void tick();
   // The clean end of the run; nothing may be appended after it.
@@ -60,6 +76,8 @@ class Notary {
   const EvidenceOptions options_;
   const Uuid run_;
   Clock& clock_;
+  std::vector<PresentSegment> unlisted_;
+  std::map<std::string, SegmentFacts> listed_;
   std::mutex mutex_;
   uint64_t signed_leaves_ = 0;
   int64_t signed_at_ns_ = 0;  // monotonic

@@ -40,6 +40,9 @@ class FrameReader {
   const uint8_t* bytes(const PacketRow& row) const { return buffer_.data() + row.offset; }
   const char* what() const { return what_; }
 
+  // The only section of that type, checked and unpacked: `out` lies in `raw` or in `sections` itself.
+  bool section(const FrameHeader& header, std::span<const uint8_t> sections, SectionType type,
+               std::vector<uint8_t>& raw, std::span<const uint8_t>& out);
   // Bytes of the sections before the literals.
   static size_t bytes_before_literals(const FrameHeader& header);
 
@@ -54,9 +57,6 @@ class FrameReader {
     what_ = what;
     return false;
   }
-  // The only section of that type, raw, in `raw` or in `sections` itself.
-  bool section(const FrameHeader& header, std::span<const uint8_t> sections, SectionType type,
-               std::vector<uint8_t>& raw, std::span<const uint8_t>& out);
   bool gather_destinations(const FrameHeader& header, const std::vector<bool>& wanted);
   bool copy_literals(uint64_t position, uint64_t bytes, LiteralSource& literals);
 

@@ -8,8 +8,12 @@
 
 namespace gatetape {
 
-Housekeeper::Housekeeper(FileSystem& files, Ring& ring, Clock& clock, unsigned sync_interval_s)
-    : files_(files), ring_(ring), clock_(clock), sync_interval_ns_(int64_t{sync_interval_s} * kNanosecondsPerSecond) {}
+Housekeeper::Housekeeper(FileSystem& files, Ring& ring, Clock& clock, Notary* notary, unsigned sync_interval_s)
+    : files_(files),
+      ring_(ring),
+      clock_(clock),
+      notary_(notary),
+      sync_interval_ns_(int64_t{sync_interval_s} * kNanosecondsPerSecond) {}
 
 void Housekeeper::start() {
   thread_ = std::thread([this] {
@@ -55,14 +59,19 @@ void Housekeeper::note(const Result<void>& result) {
 
 void Housekeeper::seal(SegmentFile& segment) {
   Ring::Segment entry{segment.header().sequence, segment.path(), segment.bytes(),
-                      segment.header().retention == RetentionClass::kPinned};
+                      segment.header().retention == RetentionClass::kPinned, std::nullopt};
   auto sealed = seal_segment(files_, segment.path());
   // An index takes some per mille of a segment: a full disk can make room for it.
   while (!sealed && is_out_of_space(sealed.error()) && ring_.evict_oldest())
     sealed = seal_segment(files_, segment.path());
   if (sealed) {
     entry.bytes = sealed->file_bytes;
+    if (notary_ != nullptr) {
+      entry.facts = facts_of(*sealed, segment.path());
+      notary_->sealed({*entry.facts, clock_.wall_ns(), false});
+    }
   } else {
+    unsealed_++;
     note(pass_on(sealed));
   }
   ring_.add_sealed(std::move(entry), segment.bytes());
@@ -95,6 +104,7 @@ void Housekeeper::run() {
     }
     if (stopping_) return;
     lock.unlock();
+    if (notary_ != nullptr) notary_->tick();
     if (const int64_t now_ns = clock_.monotonic_ns(); now_ns - synced_ns >= sync_interval_ns_) {
       sync_open();
       synced_ns = now_ns;

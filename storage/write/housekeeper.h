@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "common/clock.h"
+#include "storage/evidence/notary.h"
 #include "storage/write/ring.h"
 #include "storage/write/segment_file.h"
 
@@ -19,8 +20,8 @@ namespace gatetape {
 
 class Housekeeper {
  public:
-  // References must outlive the housekeeper.
-  Housekeeper(FileSystem& files, Ring& ring, Clock& clock, unsigned sync_interval_s);
+  // References must outlive the housekeeper. `notary` learns of each seal; nullptr: nobody does.
+  Housekeeper(FileSystem& files, Ring& ring, Clock& clock, Notary* notary, unsigned sync_interval_s);
   ~Housekeeper();
 
   void start();
@@ -30,6 +31,8 @@ class Housekeeper {
   void finished(std::shared_ptr<SegmentFile> segment);
   // Seals what was handed over and ends the thread; reports the first thing that failed since the beginning.
   Result<void> stop();
+  // How many segments could not be sealed. Call after stop().
+  uint32_t unsealed() const { return unsealed_; }
 
  private:
   void run();
@@ -40,6 +43,7 @@ class Housekeeper {
   FileSystem& files_;
   Ring& ring_;
   Clock& clock_;
+  Notary* const notary_;
   const int64_t sync_interval_ns_;
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -47,6 +51,7 @@ class Housekeeper {
   std::deque<std::shared_ptr<SegmentFile>> to_seal_;
   std::map<uint64_t, std::shared_ptr<SegmentFile>> open_;  // by sequence number
   std::set<std::string> changed_directories_;              // since the last sync
+  uint32_t unsealed_ = 0;
   Result<void> first_failure_;
   std::thread thread_;
 };

@@ -10,7 +10,7 @@
 namespace gatetape {
 namespace {
 
-enum Purpose : uint64_t { kRun, kSegment, kStream };
+enum Purpose : uint64_t { kRun, kSegment, kStream, kStore };
 
 void fill_with_random(void* out, size_t bytes) {
   GT_CHECK(RAND_bytes(static_cast<unsigned char*>(out), static_cast<int>(bytes)) == 1);
@@ -39,6 +39,10 @@ Uuid Identities::run_uuid(uint64_t first_sequence) const {
 
 Uuid Identities::segment_uuid(uint64_t sequence) const {
   return uuid(kSegment, sequence);
+}
+
+Uuid Identities::store_uuid() const {
+  return uuid(kStore, 0);
 }
 
 uint64_t Identities::stream_seed(uint16_t worker, RetentionClass retention) const {

@@ -18,6 +18,7 @@ class Identities {
   // A run is told from others in the same store by the first sequence number that it may give.
   Uuid run_uuid(uint64_t first_sequence) const;
   Uuid segment_uuid(uint64_t sequence) const;
+  Uuid store_uuid() const;  // for a store whose ledger begins
   // The seed of a stream's hashes: where repeats are looked for, and where lanes lie in their table.
   uint64_t stream_seed(uint16_t worker, RetentionClass retention) const;
 

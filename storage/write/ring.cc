@@ -23,7 +23,7 @@ void Ring::add_sealed(Segment segment, uint64_t bytes_counted) {
 Result<void> Ring::reserve(uint64_t bytes) {
   std::unique_lock lock(mutex_);
   while (bytes_ + bytes > bytes_max_) {
-    if (evict_oldest_locked()) continue;
+    if (evict_oldest_locked(EvictionReason::kRingFull)) continue;
     if (expected_ == 0) {
       return fail("the ring of {} bytes is full and holds nothing but pinned and open segments", bytes_max_);
     }
@@ -40,12 +40,13 @@ void Ring::unreserve(uint64_t bytes) {
 
 bool Ring::evict_oldest() {
   std::lock_guard lock(mutex_);
-  return evict_oldest_locked();
+  return evict_oldest_locked(EvictionReason::kDiskFull);
 }
 
-bool Ring::evict_oldest_locked() {
+bool Ring::evict_oldest_locked(EvictionReason reason) {
   const auto oldest = std::find_if(sealed_.begin(), sealed_.end(), [](const Segment& s) { return !s.pinned; });
   if (oldest == sealed_.end()) return false;
+  if (notary_ != nullptr && oldest->facts) notary_->evicted(*oldest->facts, reason);
   const auto removed = files_.remove(oldest->path);
   if (!removed && removed.error().code != ENOENT) log_warning("cannot be evicted: {}", removed.error().message);
   bytes_ -= oldest->bytes;

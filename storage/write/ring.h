@@ -4,12 +4,14 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "common/file.h"
 #include "common/result.h"
+#include "storage/evidence/notary.h"
 
 namespace gatetape {
 
@@ -20,10 +22,14 @@ class Ring {
     std::string path;
     uint64_t bytes = 0;
     bool pinned = false;
+    std::optional<SegmentFacts> facts;  // as the ledger has it; none: it is not listed there
     bool operator<(const Segment& other) const { return sequence < other.sequence; }
   };
 
   Ring(FileSystem& files, uint64_t bytes_max) : files_(files), bytes_max_(bytes_max) {}
+
+  // Each eviction of a listed segment is a tombstone in the ledger first. Call it before the first one.
+  void keep_tombstones(Notary& notary) { notary_ = &notary; }
 
   // A segment is full and will be sealed: add_sealed() follows for it. reserve() waits for that rather than fail.
   void expect_sealed();
@@ -33,7 +39,7 @@ class Ring {
   // Fails when nothing but pinned and open segments is left, and they fill the ring.
   Result<void> reserve(uint64_t bytes);
   void unreserve(uint64_t bytes);
-  // Removes the oldest sealed unpinned segment; false when there is none.
+  // Removes the oldest sealed unpinned segment, since the disk is full; false when there is none.
   bool evict_oldest();
 
   uint64_t bytes() const;
@@ -42,12 +48,13 @@ class Ring {
   std::vector<std::string> take_evicted();
 
  private:
-  bool evict_oldest_locked();
+  bool evict_oldest_locked(EvictionReason reason);
 
   mutable std::mutex mutex_;
   std::condition_variable sealed_one_;
   unsigned expected_ = 0;  // segments that are being sealed
   FileSystem& files_;
+  Notary* notary_ = nullptr;
   const uint64_t bytes_max_;
   uint64_t bytes_ = 0;
   uint64_t evicted_ = 0;

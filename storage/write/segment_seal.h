@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/file.h"
+#include "storage/evidence/ledger_entry.h"
 #include "storage/format/format.h"
 #include "storage/format/sealing.h"
 
@@ -13,9 +14,13 @@ namespace gatetape {
 struct SealedSegment {
   SegmentHeader header;
   SegmentSummary summary;
+  uint32_t frames = 0;
   uint64_t file_bytes = 0;
   bool was_sealed = false;
 };
+
+// As the ledger has it. `path`: of its file.
+SegmentFacts facts_of(const SealedSegment& sealed, const std::string& path);
 
 // Cuts off a torn tail, appends index and trailer, syncs. Does nothing to a segment that is sealed. A segment that
 // cannot be read to its end is left as it is: its tail may be whole.

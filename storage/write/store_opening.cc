@@ -43,7 +43,7 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
   ExistingSegments existing;
   for (auto file = segments->rbegin(); file != segments->rend(); ++file) {
     existing.last_sequence = std::max(existing.last_sequence, file->sequence);
-    Ring::Segment entry{file->sequence, file->path, 0, file->path.ends_with("-pinned.gtp")};
+    Ring::Segment entry{file->sequence, file->path, 0, file->path.ends_with("-pinned.gtp"), std::nullopt};
     const std::string stream = stream_name(std::string(file_name(file->path)));
     auto opened = SegmentReader::open(files, file->path, [](const std::string&, uint64_t, const char*) {});
     const bool newest = !existing.tails.contains(stream);
@@ -55,8 +55,11 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
         if (newest) existing.tails[stream] = {file->sequence, sealed->summary.root};
         existing.recovered += !sealed->was_sealed;
         if (!sealed->was_sealed) existing.torn_bytes += sealed->summary.torn_bytes;
+        existing.sealed.push_back({file->path, sealed->header.uuid, sealed->header.run_uuid});
       }
-    } else if (!opened) {
+    } else if (opened) {
+      existing.sealed.push_back({file->path, (*opened)->header().uuid, (*opened)->header().run_uuid});
+    } else {
       log_warning("{}", opened.error().message);
     }
     if (const auto status = files.status(file->path)) entry.bytes = status->bytes;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/file.h"
+#include "storage/evidence/notary.h"
 #include "storage/format/format.h"
 #include "storage/write/ring.h"
 
@@ -19,6 +20,7 @@ Result<std::unique_ptr<File>> lock_directory(FileSystem& files, const std::strin
 struct ExistingSegments {
   std::vector<Ring::Segment> segments;
   uint64_t last_sequence = 0;
+  std::vector<PresentSegment> sealed;      // those of them that could be read
   uint64_t recovered = 0, torn_bytes = 0;  // segments a crash left unsealed
   // The newest segment of each stream: what the next one's header refers to.
   struct Tail {

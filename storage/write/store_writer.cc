@@ -16,6 +16,7 @@
 #include "storage/write/record_writer.h"
 #include "storage/write/ring.h"
 #include "storage/write/segment_file.h"
+#include "storage/write/segment_seal.h"
 #include "storage/write/store_opening.h"
 #include "storage/write/store_worker.h"
 
@@ -55,6 +56,7 @@ class DirectoryStore : public Store {
   void note_failure(const Result<void>& result);
   void write_old_records();
   void write_evictions();
+  void open_ledger(ExistingSegments& existing);
 
   StoreOptions options_;
   FileSystem& files_;
@@ -64,6 +66,7 @@ class DirectoryStore : public Store {
   const int64_t run_started_ns_;
   std::vector<std::unique_ptr<File>> locks_;
   StoreShared shared_;
+  std::unique_ptr<Notary> notary_;  // nullptr: the ledger cannot be kept
   Ring ring_;
   std::vector<std::unique_ptr<QueueingStoreWorker>> workers_;
   // The segments being written, by worker and class: the writing thread's.
@@ -104,6 +107,7 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
   shared_.next_sequence = existing.last_sequence + 1;
   shared_.frames_ready = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   GT_CHECK(shared_.frames_ready >= 0);
+  open_ledger(existing);
   for (Ring::Segment& segment : existing.segments) ring_.add_sealed(std::move(segment), 0);
 
   QueueingStoreWorker::Options worker_options;
@@ -123,7 +127,7 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
     }
     workers_.push_back(std::make_unique<QueueingStoreWorker>(worker_options, shared_));
   }
-  housekeeper_ = std::make_unique<Housekeeper>(files_, ring_, clock_, options_.sync_interval_s);
+  housekeeper_ = std::make_unique<Housekeeper>(files_, ring_, clock_, notary_.get(), options_.sync_interval_s);
   SegmentHeader records_header;
   records_header.kind = SegmentKind::kRecords;
   records_ = std::make_unique<RecordWriter>(
@@ -135,6 +139,28 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
     name_this_thread("gt-store-write");
     write_frames();
   });
+}
+
+// A store without a ledger still records: what cannot be proved later is better than what is not there.
+void DirectoryStore::open_ledger(ExistingSegments& existing) {
+  auto notary = Notary::open(files_, options_.directories.front(), options_.evidence, identities_.store_uuid(),
+                             run_uuid_, std::move(existing.sealed), clock_);
+  if (!notary) return log_error("nothing of this run will be signed: {}", notary.error().message);
+  notary_ = std::move(*notary);
+  ring_.keep_tombstones(*notary_);
+  std::map<std::string, SegmentFacts> listed = notary_->listed();
+  for (const PresentSegment& segment : notary_->unlisted()) {
+    const auto facts = seal_segment(files_, segment.path);
+    if (!facts) {
+      log_warning("not in the ledger: {}", facts.error().message);
+      continue;
+    }
+    listed[segment.path] = facts_of(*facts, segment.path);
+    notary_->sealed({listed[segment.path], clock_.wall_ns(), true});
+  }
+  for (Ring::Segment& segment : existing.segments) {
+    if (const auto at = listed.find(segment.path); at != listed.end()) segment.facts = at->second;
+  }
 }
 
 DirectoryStore::~DirectoryStore() {
@@ -236,6 +262,7 @@ Result<void> DirectoryStore::close() {
     }
   }
   note_failure(housekeeper_->stop());
+  if (notary_ != nullptr) (void)notary_->end(housekeeper_->unsealed(), {});  // it says itself what fails
   for (const std::string& directory : options_.directories) note_failure(files_.sync_directory(directory));
   return status();
 }

@@ -17,6 +17,7 @@
 #include "packet/packet.h"
 #include "packet/records.h"
 #include "packet/stored_packet.h"
+#include "storage/evidence/notary.h"
 
 namespace gatetape {
 
@@ -39,6 +40,8 @@ struct StoreOptions {
 
   // Both must outlive the store; nullptr: the machine's.
   FileSystem* files = nullptr;
+  EvidenceOptions evidence;  // the ledger, and who signs it
+
   Clock* clock = nullptr;
   // Where uuids and the seeds of hashes come from; 0: they are random. For a run that must be repeatable.
   uint64_t seed = 0;

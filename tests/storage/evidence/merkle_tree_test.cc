@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
+
 #include "storage/format/hash_tree.h"
 
 using namespace gatetape;

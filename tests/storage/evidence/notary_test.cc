@@ -17,6 +17,7 @@ struct Sensor {
   TurnedClock clock;
   std::shared_ptr<const SigningKey> key = std::make_shared<SigningKey>(SigningKey::generate());
   std::vector<std::string> handed_out;
+  std::vector<PresentSegment> present;
 
   std::string store() const { return directory.path("."); }
   std::string path() const { return ledger_path(store()); }
@@ -26,7 +27,7 @@ struct Sensor {
     options.key = key;
     options.hand_out = [this](const std::string& note) { handed_out.push_back(note); };
     auto notary = Notary::open(system_files(), store(), std::move(options), Uuid{static_cast<uint8_t>(run + 100)},
-                               Uuid{run}, clock);
+                               Uuid{run}, present, clock);
     REQUIRE(notary);
     return std::move(*notary);
   }
@@ -85,7 +86,7 @@ TEST_CASE("a run is signed when it begins, at each seal, at the interval, and at
   Sensor sensor;
   auto notary = sensor.start();
   notary->sealed(some_segment(1));
-  REQUIRE(notary->evicted({some_segment(1).segment, 5, EvictionReason::kRingFull, ""}));
+  notary->evicted(some_segment(1).segment, EvictionReason::kRingFull);
   CHECK(sensor.handed_out.size() == 2);
   notary->tick();
   CHECK(sensor.handed_out.size() == 2);
@@ -118,6 +119,27 @@ TEST_CASE("the next run goes on with the ledger, and says what it found unsigned
   const auto& started = std::get<RunStarted>(entries[entries.size() - 2].content);
   CHECK(fact(started.facts, "unsigned_leaves") == "2 3");
   require_signed(entries, sensor.key->public_key());
+}
+
+TEST_CASE("what a killed run left sealed and unlisted is named, what no run of the ledger wrote is not", "[notary]") {
+  Sensor sensor;
+  SegmentSealed listed = some_segment(1);
+  listed.segment.uuid = Uuid{1};
+  {
+    auto ended = sensor.start(1);
+    REQUIRE(ended->end(0, {}));
+    auto killed = sensor.start(2);
+    killed->sealed(listed);
+  }
+  sensor.present = {{"listed", Uuid{1}, Uuid{2}},
+                    {"unlisted", Uuid{2}, Uuid{2}},
+                    {"after a clean end", Uuid{3}, Uuid{1}},
+                    {"foreign", Uuid{4}, Uuid{9}}};
+  const auto notary = sensor.start(3);
+  REQUIRE(notary->unlisted().size() == 1);
+  CHECK(notary->unlisted().front().path == "unlisted");
+  REQUIRE(notary->listed().size() == 1);
+  CHECK(notary->listed().at("listed") == listed.segment);
 }
 
 TEST_CASE("a key that the old one endorsed goes on with the ledger; another sets it aside", "[notary]") {
@@ -164,7 +186,7 @@ TEST_CASE("a ledger that was tampered with is kept, but not signed on", "[notary
       // The holder of the disk writes the whole file anew, with another segment and the old signatures.
       const auto entries = sensor.entries();
       const auto header = LedgerHeader::parse(bytes);
-      REQUIRE(std::filesystem::remove(sensor.path()));
+      REQUIRE(system_files().remove(sensor.path()));
       auto writer = LedgerWriter::create(system_files(), sensor.store(), *header);
       for (LedgerEntry entry : entries) {
         if (auto* sealed = std::get_if<SegmentSealed>(&entry.content)) sealed->segment.packets++;

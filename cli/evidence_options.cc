@@ -1,0 +1,122 @@
+#include "cli/evidence_options.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "export/checkpoint_target.h"
+#include "storage/evidence/ledger_verify.h"
+
+namespace gatetape {
+namespace {
+
+constexpr unsigned kIntervalMax_s = 24 * 3600;
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+std::string user_name() {
+  passwd entry{}, *found = nullptr;
+  char buffer[4096];
+  if (::getpwuid_r(::getuid(), &entry, buffer, sizeof buffer, &found) == 0 && found != nullptr) return found->pw_name;
+  return fmt::format("uid {}", ::getuid());
+}
+
+bool lies_in(const std::string& path, const std::string& directory) {
+  std::error_code error;
+  const auto relative = std::filesystem::weakly_canonical(path, error)
+                            .lexically_relative(std::filesystem::weakly_canonical(directory, error));
+  return !relative.empty() && *relative.begin() != "..";
+}
+
+}  // namespace
+
+LedgerFacts run_facts() {
+  return {{"build", GATETAPE_VERSION}, {"host", host_name()}, {"operator", user_name()}};
+}
+
+void EvidenceCommandOptions::add_to(CommandLine& line) {
+  auto add = line.options().add_options();
+  add("signing-key", po::value(&key_path)->value_name("FILE"),
+      ("the Ed25519 key that signs the store's ledger; made when missing (default: " + SigningKey::default_path() + ")")
+          .c_str());
+  add("checkpoint-to", po::value(&checkpoint_to)->composing()->value_name("FILE|syslog:ADDR|unix:PATH"),
+      "hand each signed checkpoint out, best to another machine: only so can be shown later that nothing was cut off; "
+      "may "
+      "be given again");
+  add("checkpoint-interval",
+      po::value(&checkpoint_interval_s)->value_name("SECONDS")->default_value(checkpoint_interval_s),
+      "how often what was sealed is signed, beside at each seal");
+}
+
+std::vector<std::string> EvidenceCommandOptions::files() const {
+  std::vector<std::string> files;
+  for (const std::string& place : checkpoint_to) {
+    if (takes_whole_notes(place) && place != "-") files.push_back(place);
+  }
+  return files;
+}
+
+Result<void> CheckpointOutlets::start(const std::vector<std::string>& places, const std::atomic<bool>& stop) {
+  for (const std::string& place : places) {
+    auto target = checkpoint_target(place);
+    if (!target) return fail("--checkpoint-to {}", target.error().message);
+    auto outlet = std::make_unique<Outlet>("checkpoints", std::move(*target));
+    if (auto started = outlet->start({.stop = &stop}); !started)
+      return fail("--checkpoint-to {}", started.error().message);
+    places_.push_back({std::move(outlet), takes_whole_notes(place)});
+  }
+  return {};
+}
+
+void CheckpointOutlets::hand_out(const std::string& note) {
+  const int64_t now = wall_clock_ns();
+  RecordBatch whole, line;
+  for (std::string_view rest = note; !rest.empty();) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    whole.append(EventRecord{now, kEventCheckpoint, rest.substr(0, end)});
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  whole.append(EventRecord{now, kEventCheckpoint, ""});  // an empty line between two notes
+  const std::span bytes(reinterpret_cast<const uint8_t*>(note.data()), note.size());
+  const std::string text = std::string(kNoteWord) + base64(bytes);
+  line.append(EventRecord{now, kEventCheckpoint, text});
+  for (Place& place : places_) (void)place.outlet->write(place.whole_notes ? whole : line);  // it counts what it loses
+}
+
+void CheckpointOutlets::end() {
+  for (Place& place : places_) place.outlet->end();
+  for (Place& place : places_) (void)place.outlet->wait();  // it says what was lost
+}
+
+Result<EvidenceOptions> EvidenceCommandOptions::prepare(const std::vector<std::string>& store_directories) const {
+  if (checkpoint_interval_s < 1 || checkpoint_interval_s > kIntervalMax_s) {
+    return fail("--checkpoint-interval {}: expected 1 to {}", checkpoint_interval_s, kIntervalMax_s);
+  }
+  EvidenceOptions options;
+  options.checkpoint_interval_s = checkpoint_interval_s;
+  options.run_facts = run_facts();
+  const std::string path = key_path.empty() ? SigningKey::default_path() : key_path;
+  for (const std::string& directory : store_directories) {
+    if (!lies_in(path, directory)) continue;
+    return fail("{}: the key must not lie in the store {}: who holds the one must not hold the other", path, directory);
+  }
+  bool made = false;
+  auto key = SigningKey::load_or_make(path, made);
+  if (!key && !key_path.empty()) return fail("--signing-key {}", key.error().message);
+  if (!key) {
+    log_warning("{}; nothing of this run will be signed (--signing-key names another place)", key.error().message);
+    return options;
+  }
+  log_info("key fingerprint {} ({}{})", key->fingerprint(), path, made ? ", made now" : "");
+  options.key = std::make_shared<const SigningKey>(std::move(*key));
+  return options;
+}
+
+}  // namespace gatetape

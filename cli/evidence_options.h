@@ -1,0 +1,50 @@
+// The options of `capture` that concern evidence: the key, and where checkpoints go.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+#include "export/outlet.h"
+#include "storage/evidence/notary.h"
+
+namespace gatetape {
+
+struct EvidenceCommandOptions {
+  std::string key_path;  // empty: SigningKey::default_path()
+  std::vector<std::string> checkpoint_to;
+  unsigned checkpoint_interval_s = EvidenceOptions().checkpoint_interval_s;
+
+  void add_to(CommandLine& line);
+  // Loads the key, or makes it, and prints its fingerprint. Without --signing-key a key that cannot be had is a
+  // warning, and nothing is signed. Fails when the key lies in one of the store's directories.
+  Result<EvidenceOptions> prepare(const std::vector<std::string>& store_directories) const;
+  // The places in checkpoint_to that are files.
+  std::vector<std::string> files() const;
+};
+
+// Hands checkpoints out of the machine: an outlet for each place that --checkpoint-to names. A place that hangs or
+// fails costs itself.
+class CheckpointOutlets {
+ public:
+  // Fails when a place cannot be right.
+  Result<void> start(const std::vector<std::string>& places, const std::atomic<bool>& stop);
+  // One thread at a time. Does not block.
+  void hand_out(const std::string& note);
+  // Call when no more will come: waits for a moment until all are written, and says what is lost.
+  void end();
+
+ private:
+  struct Place {
+    std::unique_ptr<Outlet> outlet;
+    bool whole_notes;
+  };
+  std::vector<Place> places_;
+};
+
+// The facts of a run that the ledger keeps: build, host, operator.
+LedgerFacts run_facts();
+
+}  // namespace gatetape

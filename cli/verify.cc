@@ -1,0 +1,125 @@
+// gatetape verify: whether a store is what was recorded.
+#include <unistd.h>
+
+#include <thread>
+
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/query_options.h"
+#include "common/time_text.h"
+#include "storage/evidence/store_verify.h"
+
+namespace gatetape {
+namespace {
+
+constexpr CommandText kText = {
+    .command = "verify",
+    .usage = "--store DIR --key FINGERPRINT [--checkpoint FILE]",
+    .summary =
+        "Checks that a store is what the sensor with this key recorded: nothing flipped, removed, put in, exchanged "
+        "or\n"
+        "made anew. All is computed again from the bytes: packets, frames, segments, the ledger's tree, its "
+        "signatures.\n"
+        "The key's fingerprint is what 'gatetape capture' prints when it starts. Whoever holds the disk can still cut "
+        "off\n"
+        "the newest part, ledger and all: only a checkpoint that left the machine (capture --checkpoint-to) shows "
+        "that.\n"
+        "\n"
+        "Exit code: 0 sound; 1 not, and what is wrong is named; 3 sound, but for a tail that a run which was killed, "
+        "or\n"
+        "goes on, has not signed.",
+    .examples =
+        "  gatetape verify --store /var/lib/gatetape --key 3f8a…\n"
+        "  gatetape verify --store /mnt/evidence --key 3f8a… --checkpoint /mnt/witness/checkpoints\n",
+};
+
+constexpr size_t kFindingsShown = 50;
+
+bool is_fingerprint(const std::string& text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+void show_progress(uint64_t checked, uint64_t all) {
+  const uint64_t percent = all == 0 ? 100 : checked * 100 / all;
+  fmt::print(stderr, "\rchecked {} of {} ({} %)\x1b[K", format_size(checked), format_size(all), percent);
+}
+
+void print_lines(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) fmt::print("  - {}\n", printable(line));
+}
+
+void print_contents(const VerifyReport& report) {
+  fmt::print("  {} packets ({}) in {} segments", report.packets, format_size(report.captured_bytes), report.segments);
+  if (report.evicted != 0) fmt::print("; {} more were evicted, each with a tombstone", report.evicted);
+  fmt::print("\n  {} entries in the ledger", report.leaves);
+  if (report.signed_leaves != 0) fmt::print(", {} signed on {}", report.signed_leaves, format_time(report.signed_ns));
+  fmt::print("\n");
+}
+
+int print_report(const VerifyReport& report) {
+  if (!report.sound()) {
+    fmt::print("NOT SOUND: {} finding(s)\n", report.findings.size());
+    for (size_t i = 0; i < report.findings.size() && i < kFindingsShown; i++) {
+      const Finding& f = report.findings[i];
+      fmt::print("  - {}: offset {}: {}\n", printable(f.file), f.offset, printable(f.what));
+    }
+    if (report.findings.size() > kFindingsShown)
+      fmt::print("  … and {} more\n", report.findings.size() - kFindingsShown);
+    fmt::print("Sound are\n");
+    print_contents(report);
+    return kExitFailed;
+  }
+  const bool whole = report.tail.empty();
+  fmt::print("{}\n", whole ? "Sound" : "Sound, but for what a run that was killed, or goes on, has not signed:");
+  print_lines(report.tail);
+  print_contents(report);
+  if (!report.remarks.empty()) fmt::print("To be known\n");
+  print_lines(report.remarks);
+  return whole ? kExitDone : kExitUnsignedTail;
+}
+
+}  // namespace
+
+int command_verify(int argc, char** argv) {
+  std::vector<std::string> store;
+  std::string key, checkpoint;
+  unsigned threads = std::max(1u, std::thread::hardware_concurrency());
+  CommandLine line(kText);
+  auto add = line.options().add_options();
+  add("store", po::value(&store)->value_name("DIR[,DIR...]")->required()->composing(), "directories of the store");
+  add("key", po::value(&key)->value_name("FINGERPRINT")->required(), "of the key that is trusted: 64 hex digits");
+  add("checkpoint", po::value(&checkpoint)->value_name("FILE"), "checkpoints that left the machine");
+  add("threads", po::value(&threads)->value_name("N"), "segments checked at once (default: one per core)");
+  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
+
+  VerifyOptions options;
+  options.directories = split_list(store);
+  options.fingerprint = lower(key);
+  options.threads = std::max(1u, threads);
+  options.stop = &interrupt_flag();
+  if (options.directories.empty()) return line.usage_error("--store names no directory");
+  if (!is_fingerprint(options.fingerprint)) {
+    return line.usage_error(fmt::format("--key {}: expected 64 hex digits", printable(key)));
+  }
+  if (!checkpoint.empty()) {
+    auto notes = read_checkpoint_file(system_files(), checkpoint);
+    if (!notes) return line.failed(notes.error());
+    options.outside = std::move(*notes);
+  }
+  catch_interrupts();
+  const bool terminal = isatty(STDERR_FILENO) != 0;
+  if (terminal) options.progress = show_progress;
+  const auto report = verify_store(system_files(), options);
+  if (terminal) fmt::print(stderr, "\r\x1b[K");
+  if (!report) return line.failed(report.error());
+  const int exit_code = print_report(*report);
+  if (std::fflush(stdout) != 0) return line.failed(Error{"standard output: it cannot be written"});
+  return exit_code;
+}
+
+}  // namespace gatetape

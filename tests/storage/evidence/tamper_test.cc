@@ -1,0 +1,351 @@
+// A store that somebody changed: whatever was flipped, removed, put in, exchanged, taken from elsewhere or made anew
+// without the key is found. An untouched one verifies, and one whose run was killed says what is not signed.
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <map>
+
+#include "storage/evidence/ledger_writer.h"
+#include "storage/evidence/store_verify.h"
+#include "storage/format/segment_index.h"
+#include "tests/storage/store_support.h"
+
+using namespace gatetape;
+using namespace gatetape::test;
+
+namespace {
+
+namespace fs = std::filesystem;
+using Bytes = std::vector<uint8_t>;
+
+std::shared_ptr<const SigningKey> new_key() {
+  return std::make_shared<const SigningKey>(SigningKey::generate());
+}
+
+// A store of several segments of each class, recorded in two runs.
+class SignedStore {
+ public:
+  explicit SignedStore(std::shared_ptr<const SigningKey> with, uint32_t seed = 70) : key(std::move(with)) {
+    StoreOptions options = small_store(path);
+    options.ring_bytes_max = 64 << 20;
+    options.segment_raw_bytes_max = 300'000;
+    options.evidence.key = key;
+    options.evidence.hand_out = [this](const std::string& note) { outside.push_back(*SignedNote::parse(note)); };
+    const auto packets = store_traffic(seed, 1500);
+    const size_t half = packets.size() / 2;
+    record(options, {packets.begin(), packets.begin() + static_cast<ptrdiff_t>(half)}, 0);
+    record(options, {packets.begin() + static_cast<ptrdiff_t>(half), packets.end()}, half);
+  }
+
+  VerifyReport verify(std::vector<SignedNote> checkpoints = {}) const {
+    VerifyOptions options;
+    options.directories = {path};
+    options.fingerprint = key->fingerprint();
+    options.outside = std::move(checkpoints);
+    options.literal_bytes = 8 << 20;
+    const auto report = verify_store(system_files(), options);
+    REQUIRE(report);
+    return *report;
+  }
+  std::vector<std::string> files() const {
+    std::vector<std::string> all = segment_paths(path);
+    const auto records = segment_paths(path, ".gtr");
+    all.insert(all.end(), records.begin(), records.end());
+    all.push_back(ledger_path(path));
+    return all;
+  }
+  std::vector<LedgerEntry> ledger() const {
+    std::vector<LedgerEntry> entries;
+    REQUIRE(read_ledger(system_files(), ledger_path(path), [&](const LedgerEntry& e) { entries.push_back(e); }));
+    return entries;
+  }
+
+ private:
+  static void record(const StoreOptions& options, const std::vector<QueryPacket>& packets, uint64_t first) {
+    auto store = Store::open(options, false);
+    REQUIRE(store);
+    write_packets(**store, packets, 1, 300, first);
+    RecordBatch batch;
+    for (int64_t i = 0; i < 200; i++) batch.append(EventRecord{i, "test.event", "said by the test"});
+    REQUIRE((*store)->records().write(batch));
+    REQUIRE((*store)->close());
+  }
+
+  TemporaryDirectory directory_;
+
+ public:
+  const std::string path = directory_.path("store");
+  const std::shared_ptr<const SigningKey> key;
+  std::vector<SignedNote> outside;
+};
+
+std::string name_of(const std::string& path) {
+  return std::string(file_name(path));
+}
+
+bool names(const VerifyReport& report, const std::string& name) {
+  return std::any_of(report.findings.begin(), report.findings.end(),
+                     [&](const Finding& finding) { return finding.file.ends_with(name); });
+}
+
+// Does something to a store's files, verifies, and undoes it.
+class Tampering {
+ public:
+  explicit Tampering(const SignedStore& store) : store_(store) {
+    for (const std::string& path : store.files()) before_[path] = read_file(path);
+  }
+  template <class Change>
+  VerifyReport with(Change change, const std::vector<SignedNote>& checkpoints = {}) {
+    change();
+    VerifyReport report = store_.verify(checkpoints);
+    for (const std::string& path : store_.files()) {
+      if (!before_.contains(path)) fs::remove(path);
+    }
+    for (const auto& [path, bytes] : before_) {
+      if (!fs::exists(path) || read_file(path) != bytes) write_file(path, bytes);
+    }
+    return report;
+  }
+
+ private:
+  const SignedStore& store_;
+  std::map<std::string, Bytes> before_;
+};
+
+}  // namespace
+
+TEST_CASE("an untouched store verifies, against its checkpoints, too", "[verify]") {
+  const SignedStore store(new_key());
+  const VerifyReport report = store.verify(store.outside);
+  for (const Finding& finding : report.findings) UNSCOPED_INFO(finding.file << ": " << finding.what);
+  CHECK(report.sound());
+  CHECK(report.tail.empty());
+  CHECK(report.remarks.empty());
+  CHECK(report.packets == 1500);
+  CHECK(report.segments == store.files().size() - 1);
+  CHECK(report.segments > 6);
+  CHECK(report.signed_leaves == report.leaves);
+  CHECK(report.captured_bytes > 0);
+}
+
+TEST_CASE("each flipped bit is found, and its file named", "[verify]") {
+  const SignedStore store(new_key());
+  Tampering tampering(store);
+  size_t flips = 0;
+  for (const std::string& path : store.files()) {
+    const size_t size = read_file(path).size();
+    // Every byte of headers, index and trailer would take too long: a step that hits each field somewhere.
+    for (size_t at = 0; at < size; at += size < 4000 ? 19 : size / 20 + 1) {
+      const VerifyReport report = tampering.with([&] {
+        Bytes bytes = read_file(path);
+        bytes[at] ^= static_cast<uint8_t>(1 << at % 8);
+        write_file(path, bytes);
+      });
+      CAPTURE(path, at);
+      CHECK(!report.sound());
+      CHECK(names(report, name_of(path)));
+      flips++;
+    }
+  }
+  CHECK(flips > 200);
+  CHECK(store.verify().sound());
+}
+
+TEST_CASE("whole files removed, exchanged, copied, cut or taken from another store are found", "[verify]") {
+  const auto key = new_key();
+  const SignedStore store(key), other(key, 71);
+  Tampering tampering(store);
+  const auto packets = segment_paths(store.path), records = segment_paths(store.path, ".gtr");
+  const std::string &first = packets.front(), &middle = packets[packets.size() / 2], &newest = packets.back();
+  for (const std::string& path : {first, middle, newest, records.front()}) {
+    CAPTURE(path);
+    CHECK(names(tampering.with([&] { fs::remove(path); }), name_of(path)));
+    CHECK(names(tampering.with([&] { write_file(path, {}); }), name_of(path)));
+    CHECK(names(tampering.with([&] { fs::resize_file(path, fs::file_size(path) / 2); }), name_of(path)));
+    CHECK(names(tampering.with([&] { fs::resize_file(path, fs::file_size(path) + 100); }), name_of(path)));
+  }
+  const VerifyReport exchanged = tampering.with([&] {
+    const Bytes bytes = read_file(first);
+    write_file(first, read_file(middle));
+    write_file(middle, bytes);
+  });
+  CHECK(names(exchanged, name_of(first)));
+  CHECK(names(exchanged, name_of(middle)));
+  const std::string copy = store.path + "/000000000990-w000-full.gtp";
+  CHECK(names(tampering.with([&] { write_file(copy, read_file(middle)); }), name_of(copy)));
+  CHECK(names(tampering.with([&] { write_file(middle, read_file(segment_paths(other.path)[1])); }), name_of(middle)));
+  CHECK(!tampering.with([&] { write_file(ledger_path(store.path), read_file(ledger_path(other.path))); }).sound());
+  const VerifyReport unsigned_store = tampering.with([&] { fs::remove(ledger_path(store.path)); });
+  REQUIRE(unsigned_store.findings.size() == 1);
+  CHECK(unsigned_store.findings[0].what.find("not signed") != std::string::npos);
+  CHECK(store.verify().sound());
+}
+
+TEST_CASE("a ledger cut anywhere is not sound, or looks killed; checkpoints outside always tell", "[verify]") {
+  const SignedStore store(new_key());
+  Tampering tampering(store);
+  const std::string path = ledger_path(store.path);
+  const size_t size = read_file(path).size();
+  for (size_t cut = 1; cut < size - LedgerHeader::kBytes; cut += 97) {
+    CAPTURE(cut);
+    const auto change = [&] { fs::resize_file(path, size - cut); };
+    const VerifyReport report = tampering.with(change);
+    CHECK((!report.sound() || !report.tail.empty()));
+    CHECK(!tampering.with(change, store.outside).sound());
+  }
+}
+
+TEST_CASE("entries of the ledger removed, exchanged or changed are found though every checksum is right", "[verify]") {
+  const SignedStore store(new_key());
+  Tampering tampering(store);
+  const auto entries = store.ledger();
+  const auto header = LedgerHeader::parse(read_file(ledger_path(store.path)));
+  REQUIRE(header);
+  const auto rewritten = [&](std::vector<LedgerEntry> changed) {
+    return tampering.with([&] {
+      fs::remove(ledger_path(store.path));
+      auto writer = LedgerWriter::create(system_files(), store.path, *header);
+      REQUIRE(writer);
+      for (const LedgerEntry& entry : changed) REQUIRE((*writer)->append(entry.content));
+    });
+  };
+  CHECK(rewritten(entries).sound());  // the same entries are the same ledger
+  for (size_t i = 0; i < entries.size(); i++) {
+    CAPTURE(i, to_string(entries[i].header.type));
+    auto removed = entries;
+    removed.erase(removed.begin() + static_cast<ptrdiff_t>(i));
+    const VerifyReport report = rewritten(removed);
+    // A checkpoint that another one follows covers nothing that is not covered.
+    const bool needless = entries[i].header.type == LedgerType::kCheckpoint && i + 1 != entries.size();
+    CHECK(report.sound() == needless);
+    if (i + 1 == entries.size() || !entries[i].header.is_leaf() || !entries[i + 1].header.is_leaf()) continue;
+    auto exchanged = entries;
+    std::swap(exchanged[i], exchanged[i + 1]);
+    CHECK(!rewritten(exchanged).sound());
+  }
+  auto changed = entries;
+  for (LedgerEntry& entry : changed) {
+    if (auto* sealed = std::get_if<SegmentSealed>(&entry.content)) sealed->segment.dropped = 0, sealed->sealed_ns++;
+  }
+  CHECK(!rewritten(changed).sound());
+  auto evicted = entries;  // a false tombstone
+  for (const LedgerEntry& entry : entries) {
+    const auto* sealed = std::get_if<SegmentSealed>(&entry.content);
+    if (sealed == nullptr) continue;
+    evicted.push_back({0, {}, SegmentEvicted{sealed->segment, 1, EvictionReason::kRingFull, ""}, {}});
+    break;
+  }
+  CHECK(!rewritten(evicted).sound());
+}
+
+TEST_CASE("a store made anew without the key is found", "[verify]") {
+  const SignedStore store(new_key()), forged(new_key());
+  Tampering tampering(store);
+  const VerifyReport report = tampering.with([&] {
+    for (const std::string& path : store.files()) fs::remove(path);
+    for (const std::string& path : forged.files()) fs::copy_file(path, store.path + "/" + name_of(path));
+  });
+  CHECK(names(report, "ledger"));
+}
+
+TEST_CASE("an index that hides a frame is found though its checksums are right", "[verify]") {
+  const SignedStore store(new_key());
+  Tampering tampering(store);
+  const std::string path = segment_paths(store.path).front();
+  const VerifyReport report = tampering.with([&] {
+    Bytes bytes = read_file(path);
+    Trailer trailer;
+    REQUIRE(Trailer::parse(std::span(bytes).last(Trailer::kBytes), trailer));
+    auto segment = SegmentReader::open(system_files(), path, [](const std::string&, uint64_t, const char*) {});
+    REQUIRE(segment);
+    SegmentIndexBuilder empty;  // no lanes: whatever is asked, no frame has it
+    ByteSink index;
+    empty.serialise((*segment)->header(), (*segment)->frames(), (*segment)->summary(), index);
+    bytes.resize(trailer.index_offset);
+    bytes.insert(bytes.end(), index.data(), index.data() + index.size());
+    const auto end = Trailer{trailer.index_offset, bytes.size() + Trailer::kBytes}.serialise();
+    bytes.insert(bytes.end(), end.begin(), end.end());
+    write_file(path, bytes);
+  });
+  CHECK(names(report, name_of(path)));
+}
+
+TEST_CASE("what was evicted with a tombstone is sound to be missing", "[verify]") {
+  const SignedStore store(new_key());
+  SegmentFacts oldest;
+  for (const LedgerEntry& entry : store.ledger()) {
+    const auto* sealed = std::get_if<SegmentSealed>(&entry.content);
+    if (sealed != nullptr && sealed->segment.kind == SegmentKind::kPackets && oldest.sequence == 0)
+      oldest = sealed->segment;
+  }
+  {
+    EvidenceOptions options;
+    options.key = store.key;
+    auto notary = Notary::open(system_files(), store.path, std::move(options), {}, Uuid{9}, {}, system_clock());
+    REQUIRE(notary);
+    (*notary)->evicted(oldest, EvictionReason::kRingFull);
+    REQUIRE((*notary)->end(0, {}));
+  }
+  CHECK(store.verify().sound());  // the file is still there: nothing is gone
+  CHECK(store.verify().evicted == 0);
+  fs::remove(segment_paths(store.path).front());
+  const VerifyReport report = store.verify();
+  CHECK(report.sound());
+  CHECK(report.evicted == 1);
+}
+
+TEST_CASE("a ring that has turned over verifies, with a tombstone for each segment that is gone", "[verify]") {
+  const auto key = new_key();
+  TemporaryDirectory directory;
+  StoreOptions options = small_store(directory.path("store"));
+  options.ring_bytes_max = 2 << 20;
+  options.segment_raw_bytes_max = 300'000;
+  options.evidence.key = key;
+  const auto packets = store_traffic(74, 6000);
+  for (uint64_t run = 0; run < 3; run++) write_store(options, packets, 300, run * packets.size());
+  VerifyOptions verify;
+  verify.directories = options.directories;
+  verify.fingerprint = key->fingerprint();
+  const auto report = verify_store(system_files(), verify);
+  REQUIRE(report);
+  for (const Finding& finding : report->findings) UNSCOPED_INFO(finding.file << ": " << finding.what);
+  CHECK(report->sound());
+  CHECK(report->tail.empty());
+  CHECK(report->evicted > 3);
+  CHECK(report->segments > 0);
+  const std::string& store = options.directories.front();
+  CHECK(report->segments == segment_paths(store).size() + segment_paths(store, ".gtr").size());
+}
+
+TEST_CASE("what a killed run left is named, and signed by the next run", "[verify]") {
+  const auto key = new_key();
+  TemporaryDirectory directory;
+  StoreOptions options = small_store(directory.path("running"));
+  options.segment_raw_bytes_max = 300'000;
+  options.evidence.key = key;
+  const auto packets = store_traffic(72, 2000);
+  {
+    auto store = Store::open(options, false);
+    REQUIRE(store);
+    write_packets(**store, packets, 1, 300);
+    REQUIRE((*store)->settle());
+    fs::copy(directory.path("running"), directory.path("killed"));
+    REQUIRE((*store)->close());
+  }
+  VerifyOptions verify;
+  verify.directories = {directory.path("killed")};
+  verify.fingerprint = key->fingerprint();
+  const auto killed = verify_store(system_files(), verify);
+  REQUIRE(killed);
+  CHECK(killed->sound());
+  CHECK(!killed->tail.empty());
+
+  options.directories = verify.directories;
+  write_store(options, store_traffic(73, 10));
+  const auto recovered = verify_store(system_files(), verify);
+  REQUIRE(recovered);
+  for (const Finding& finding : recovered->findings) UNSCOPED_INFO(finding.file << ": " << finding.what);
+  CHECK(recovered->sound());
+  CHECK(recovered->tail.empty());
+  CHECK(recovered->remarks.size() == 1);
+  CHECK(recovered->packets == 2010);
+}
