@@ -15,6 +15,10 @@ bool all_zero(std::span<const uint8_t> bytes) {
 }  // namespace
 
 Result<LedgerReader> LedgerReader::open(FileSystem& files, const std::string& path) {
+  const auto status = files.status(path);
+  if (!status) return tl::unexpected(status.error());
+  // Opening a pipe would wait for somebody to write to it.
+  if (status->kind != FileStatus::Kind::kRegular) return fail("{}: not a regular file", path);
   auto file = files.open_to_read(path);
   if (!file) return pass_on(file);
   std::array<uint8_t, LedgerHeader::kBytes> bytes;

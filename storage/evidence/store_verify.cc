@@ -27,6 +27,9 @@ struct Job {
 };
 
 Result<SegmentHeader> read_header(FileSystem& files, const std::string& path) {
+  const auto status = files.status(path);
+  if (!status) return tl::unexpected(status.error());
+  if (status->kind != FileStatus::Kind::kRegular) return fail("not a regular file");  // a pipe would be waited for
   auto file = files.open_to_read(path);
   if (!file) return pass_on(file);
   std::vector<uint8_t> bytes(kHeaderBytesMax);
@@ -157,8 +160,10 @@ class StoreVerification {
       }
       // Sealed after the directory was read?
       const auto directory =
-          std::find_if(options_.directories.begin(), options_.directories.end(),
-                       [&](const std::string& candidate) { return files_.status(candidate + "/" + name).has_value(); });
+          std::find_if(options_.directories.begin(), options_.directories.end(), [&](const std::string& candidate) {
+            const auto status = files_.status(candidate + "/" + name);
+            return status && status->kind == FileStatus::Kind::kRegular;
+          });
       if (directory != options_.directories.end()) {
         jobs_.push_back({*directory + "/" + name, &listed, std::nullopt, ""});
       } else {

@@ -1,5 +1,7 @@
 // A store that somebody changed: whatever was flipped, removed, put in, exchanged, taken from elsewhere or made anew
 // without the key is found. An untouched one verifies, and one whose run was killed says what is not signed.
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <map>
@@ -101,6 +103,7 @@ class Tampering {
       if (!before_.contains(path)) fs::remove(path);
     }
     for (const auto& [path, bytes] : before_) {
+      if (!fs::is_regular_file(path)) fs::remove(path);
       if (!fs::exists(path) || read_file(path) != bytes) write_file(path, bytes);
     }
     return report;
@@ -174,6 +177,14 @@ TEST_CASE("whole files removed, exchanged, copied, cut or taken from another sto
   CHECK(names(tampering.with([&] { write_file(copy, read_file(middle)); }), name_of(copy)));
   CHECK(names(tampering.with([&] { write_file(middle, read_file(segment_paths(other.path)[1])); }), name_of(middle)));
   CHECK(!tampering.with([&] { write_file(ledger_path(store.path), read_file(ledger_path(other.path))); }).sound());
+  const auto pipe_at = [](const std::string& path) {
+    fs::remove(path);
+    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  };
+  const VerifyReport piped = tampering.with([&] { pipe_at(middle); });  // and it does not wait for a writer
+  CHECK(names(piped, name_of(middle)));
+  const VerifyReport piped_ledger = tampering.with([&] { pipe_at(ledger_path(store.path)); });
+  CHECK(names(piped_ledger, "ledger"));
   const VerifyReport unsigned_store = tampering.with([&] { fs::remove(ledger_path(store.path)); });
   REQUIRE(unsigned_store.findings.size() == 1);
   CHECK(unsigned_store.findings[0].what.find("not signed") != std::string::npos);
