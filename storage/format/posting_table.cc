@@ -75,52 +75,97 @@ void PostingTableBuilder::serialise(Compressor& compressor, ByteSink& out) {
   out.bytes(blocks.bytes());
 }
 
-bool PostingTable::open(Read read, size_t section_bytes, size_t key_bytes) {
+bool PostingTable::open(Read read, const Bounds& bounds, size_t key_bytes) {
   constexpr size_t kFixedBytes = 20, kFenceBytes = 20;
   blocks_.clear();
+  raw_bytes_ = 0;
   read_ = std::move(read);
   key_bytes_ = key_bytes;
+  frames_ = bounds.frames;
   uint8_t fixed[kFixedBytes];
-  if (section_bytes < kFixedBytes || !read_(0, fixed)) return false;
+  if (bounds.section_bytes < kFixedBytes || !read_(0, fixed)) return false;
   ByteSource in(fixed);
   const auto stated_key_bytes = in.get<uint32_t>();
   in.get<uint32_t>();
   const auto count = in.get<uint32_t>();
   const auto stated_checksum = in.get<uint64_t>();
   const size_t fence_bytes = size_t{count} * (key_bytes + kFenceBytes);
-  if (stated_key_bytes != key_bytes || fence_bytes > section_bytes - kFixedBytes) return false;
+  if (stated_key_bytes != key_bytes || key_bytes > PostingTableBuilder::kKeyBytesMax ||
+      fence_bytes > bounds.section_bytes - kFixedBytes) {
+    return false;
+  }
   std::vector<uint8_t> fences(fence_bytes);
   if (!read_(kFixedBytes, fences) || checksum(fences) != stated_checksum) return false;
   in = ByteSource(fences);
-  const size_t blocks_at = kFixedBytes + fence_bytes;
+  blocks_.reserve(count);
   for (uint32_t i = 0; i < count; i++) {
-    Block block;
-    const auto key = in.view(key_bytes);
-    block.first_key.assign(key.begin(), key.end());
-    block.offset = in.get<uint32_t>();
-    const auto stored = in.get<uint32_t>();
-    block.stored_bytes = stored & ~kCompressedBit;
-    block.compressed = (stored & kCompressedBit) != 0;
-    block.raw_bytes = in.get<uint32_t>();
-    block.checksum = in.get<uint64_t>();
-    if (block.offset > section_bytes - blocks_at || block.stored_bytes > section_bytes - blocks_at - block.offset ||
-        block.raw_bytes > kSectionBytesMax) {
-      return false;
-    }
-    block.offset += static_cast<uint32_t>(blocks_at);
-    blocks_.push_back(std::move(block));
+    if (!read_fence(in, kFixedBytes + fence_bytes, bounds)) return false;
   }
   return in.ok();
+}
+
+// Blocks follow each other in the order of their keys and share no byte. One holds some 512 entries, or a key's frames.
+// All of them together are in proportion to the segment: an entry stands for a lane in one of its frames.
+bool PostingTable::read_fence(ByteSource& in, size_t blocks_at, const Bounds& bounds) {
+  constexpr uint64_t kEntryBytesMax = PostingTableBuilder::kKeyBytesMax + 2 * 5;  // a key and two varints
+  constexpr uint64_t kRawBytesAlways = 1 << 20, kRawBytesPerByte = 32;
+  Block block{};
+  const auto key = in.view(key_bytes_);
+  std::copy(key.begin(), key.end(), block.first_key.begin());
+  block.offset = in.get<uint32_t>();
+  const auto stored = in.get<uint32_t>();
+  block.stored_bytes = stored & ~kCompressedBit;
+  block.compressed = (stored & kCompressedBit) != 0;
+  block.raw_bytes = in.get<uint32_t>();
+  block.checksum = in.get<uint64_t>();
+  const size_t blocks_bytes = bounds.section_bytes - blocks_at;
+  if (!in.ok() || block.offset > blocks_bytes || block.stored_bytes > blocks_bytes - block.offset) return false;
+  if (block.raw_bytes > (kBlockEntries + uint64_t{frames_}) * kEntryBytesMax) return false;
+  block.offset += static_cast<uint32_t>(blocks_at);
+  if (!blocks_.empty()) {
+    const Block& before = blocks_.back();
+    if (block.offset < before.offset + before.stored_bytes || before.first_key >= block.first_key) return false;
+  }
+  raw_bytes_ += block.raw_bytes;
+  if (raw_bytes_ > kRawBytesAlways + kRawBytesPerByte * bounds.segment_bytes) return false;
+  blocks_.push_back(block);
+  return true;
 }
 
 bool PostingTable::load(const Block& block) {
   stored_.resize(block.stored_bytes);
   if (!read_(block.offset, stored_) || checksum(stored_) != block.checksum) return false;
   block_ = stored_;
-  if (!block.compressed) return true;
+  if (!block.compressed) return block.raw_bytes == block.stored_bytes;
   raw_.resize(block.raw_bytes);
   block_ = raw_;
   return decompressor_.decompress(stored_, raw_);
+}
+
+// Marks the frames of the block's keys in [first, last] in found_.
+bool PostingTable::find_in(const Block& block, std::span<const uint8_t> first, std::span<const uint8_t> last) {
+  ByteSource in(block_);
+  std::span<const uint8_t> previous;
+  while (!in.at_end()) {
+    const auto key = in.view(key_bytes_);
+    const uint64_t count = in.varint();
+    if (!in.ok() || count > in.remaining() || count > frames_) return false;
+    const bool in_order = previous.empty() ? std::equal(key.begin(), key.end(), block.first_key.begin())
+                                           : std::memcmp(previous.data(), key.data(), key_bytes_) < 0;
+    if (!in_order) return false;
+    previous = key;
+    const bool wanted =
+        std::memcmp(key.data(), first.data(), key_bytes_) >= 0 && std::memcmp(key.data(), last.data(), key_bytes_) <= 0;
+    uint64_t frame = 0;
+    for (uint64_t i = 0; i < count; i++) {
+      const uint64_t difference = in.varint();
+      if (difference >= frames_ - frame || (i != 0 && difference == 0)) return false;
+      frame += difference;
+      if (wanted) found_[frame] = true;
+    }
+    if (!in.ok()) return false;
+  }
+  return true;
 }
 
 bool PostingTable::find(std::span<const uint8_t> first, std::span<const uint8_t> last, Postings& frames) {
@@ -130,22 +175,13 @@ bool PostingTable::find(std::span<const uint8_t> first, std::span<const uint8_t>
         return std::memcmp(key.data(), b.first_key.data(), key_bytes_) < 0;
       });
   if (block != blocks_.begin()) --block;
+  found_.assign(frames_, false);
   for (; block != blocks_.end() && std::memcmp(block->first_key.data(), last.data(), key_bytes_) <= 0; ++block) {
-    if (!load(*block)) return false;
-    ByteSource in(block_);
-    while (!in.at_end()) {
-      const auto key = in.view(key_bytes_);
-      const uint64_t count = in.varint();
-      if (!in.ok() || count > in.remaining()) return false;
-      const bool wanted = std::memcmp(key.data(), first.data(), key_bytes_) >= 0 &&
-                          std::memcmp(key.data(), last.data(), key_bytes_) <= 0;
-      uint64_t frame = 0;
-      for (uint64_t i = 0; i < count; i++) {
-        frame += in.varint();
-        if (wanted) frames.push_back(static_cast<uint32_t>(frame));
-      }
-      if (!in.ok()) return false;
-    }
+    if (!load(*block) || !find_in(*block, first, last)) return false;
+  }
+  frames.clear();
+  for (uint32_t frame = 0; frame < frames_; frame++) {
+    if (found_[frame]) frames.push_back(frame);
   }
   return true;
 }

@@ -2,6 +2,7 @@
 // one block, not the table.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -39,22 +40,34 @@ class PostingTable {
   // Reads `bytes` bytes at `offset` of the section; false when they are not there.
   using Read = std::function<bool(uint64_t offset, std::span<uint8_t> out)>;
 
-  // False: damaged, or not of that key size.
-  bool open(Read read, size_t section_bytes, size_t key_bytes);
-  // Appends the frames of all keys in [first, last]; false: damaged. `frames` is neither sorted nor free of repeats.
+  // The limits of a table. A forged one can ask for no more memory than its segment's size warrants.
+  struct Bounds {
+    size_t section_bytes = 0;
+    uint32_t frames = 0;         // the segment's
+    uint64_t segment_bytes = 0;  // its file's size
+  };
+
+  // False: damaged, beyond its bounds, or not of that key size.
+  bool open(Read read, const Bounds& bounds, size_t key_bytes);
+  // The frames of all keys in [first, last], rising, each once; false: damaged.
   bool find(std::span<const uint8_t> first, std::span<const uint8_t> last, Postings& frames);
 
  private:
   struct Block {
-    std::vector<uint8_t> first_key;
+    std::array<uint8_t, PostingTableBuilder::kKeyBytesMax> first_key;
     uint32_t offset, stored_bytes, raw_bytes;
     bool compressed;
     uint64_t checksum;
   };
+  bool read_fence(ByteSource& in, size_t blocks_at, const Bounds& bounds);
   bool load(const Block& block);
+  bool find_in(const Block& block, std::span<const uint8_t> first, std::span<const uint8_t> last);
 
   Read read_;
   size_t key_bytes_ = 0;
+  uint32_t frames_ = 0;
+  uint64_t raw_bytes_ = 0;   // all blocks' together
+  std::vector<bool> found_;  // by frame
   std::vector<Block> blocks_;
   std::vector<uint8_t> stored_, raw_;
   std::span<const uint8_t> block_;

@@ -17,7 +17,8 @@ bool LiteralCache::load(SegmentReader& segment, uint32_t frame, uint64_t block_n
       continue;
     }
     stored_.resize(section.stored_bytes);
-    if (!segment.read_bytes(at, stored_) || !section_intact(section, stored_)) {
+    if (section.raw_bytes > segment.header().literal_block_bytes || !segment.read_bytes(at, stored_) ||
+        !section_intact(section, stored_)) {
       segment.report_damage(at, "literals damaged");
       return false;
     }
@@ -49,7 +50,7 @@ std::span<const uint8_t> LiteralCache::block_at(SegmentReader& segment, uint64_t
   const uint32_t block_bytes = segment.header().literal_block_bytes;
   const uint64_t number = (position - frame_position) / block_bytes;
   block_position = frame_position + number * block_bytes;
-  const Key key{segment.header().sequence, block_position};
+  const Key key{segment.id(), block_position};
   if (const auto known = by_key_.find(key); known != by_key_.end()) {
     blocks_.splice(blocks_.begin(), blocks_, known->second);
     return blocks_.front().bytes;

@@ -1,5 +1,6 @@
 // Decompressed literal blocks of the segments being read, least recently used given up first. References reach back
 // over a whole segment: what an extract of everything touches again and again stays, what one flow touches is little.
+// A block belongs to the open file that it was read from, and is never given to another one.
 #pragma once
 
 #include <cstdint>
@@ -23,13 +24,13 @@ class LiteralCache {
 
  private:
   struct Key {
-    uint64_t segment;
+    uint64_t reader;  // SegmentReader::id(): numbers, names and even uuids may occur twice among several stores
     uint64_t position;
     bool operator==(const Key&) const = default;
   };
   struct KeyHash {
     size_t operator()(const Key& key) const {
-      return key.segment * 0x9e3779b97f4a7c15u ^ (key.position >> 12) * 0xc2b2ae3d27d4eb4fu;
+      return key.reader * 0x9e3779b97f4a7c15u ^ (key.position >> 12) * 0xc2b2ae3d27d4eb4fu;
     }
   };
   struct Block {

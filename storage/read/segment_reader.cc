@@ -1,16 +1,23 @@
 #include "storage/read/segment_reader.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <numeric>
 
 #include "storage/format/hash_tree.h"
 #include "storage/format/lane_filter.h"
+#include "storage/read/frame_finder.h"
 #include "storage/read/frame_reader.h"
 
 namespace gatetape {
 
 namespace {
+
+uint64_t next_id() {
+  static std::atomic<uint64_t> last = 0;
+  return ++last;
+}
 
 // The segment's header, which begins the file.
 Result<SegmentHeader> read_header(File& file, const std::string& path, size_t& header_bytes) {
@@ -48,7 +55,8 @@ Result<std::unique_ptr<SegmentReader>> SegmentReader::open(FileSystem& files, co
 
 SegmentReader::SegmentReader(std::string path, std::unique_ptr<File> file, uint64_t file_bytes, SegmentHeader header,
                              size_t header_bytes, DamageReport damage)
-    : path_(std::move(path)),
+    : id_(next_id()),
+      path_(std::move(path)),
       file_(std::move(file)),
       header_(std::move(header)),
       header_bytes_(header_bytes),
@@ -121,6 +129,19 @@ const std::vector<FrameEntry>& SegmentReader::frames() {
   return frames_;
 }
 
+// Whether the table's frames follow each other between header and index. A row's claims are then bounded by the file.
+bool SegmentReader::frames_apart() const {
+  uint64_t end = header_bytes_;
+  for (const FrameEntry& frame : frames_) {
+    if (frame.offset < end || frame.offset > trailer_.index_offset ||
+        frame.stored_bytes > trailer_.index_offset - frame.offset || frame.header_bytes > frame.stored_bytes) {
+      return false;
+    }
+    end = frame.offset + frame.stored_bytes;
+  }
+  return true;
+}
+
 // Frame table and summary of a sealed segment; when they are damaged it is treated as not sealed.
 void SegmentReader::read_index() {
   std::vector<uint8_t> bytes;
@@ -140,36 +161,16 @@ void SegmentReader::read_index() {
       summary_ = SegmentSummary::parse(in);
       continue;
     }
-    have_table = parse_frame_table(bytes, index_.number, frames_);
-    if (!have_table) report_damage(begin, "the frame table has another size than its rows: walking the frames instead");
+    have_table = parse_frame_table(bytes, index_.number, frames_) && frames_apart();
+    if (!have_table) report_damage(begin, "the frame table contradicts itself: walking the frames instead");
   }
   end_of_frames_ = trailer_.index_offset;
   if (!have_table || !summary_) sealed_ = false;
 }
 
-// The next intact frame header of this segment at or after `offset`; the file's size when there is none.
-uint64_t SegmentReader::find_next_frame(uint64_t offset, FrameHeader& header) {
-  constexpr size_t kWindow = 1 << 20, kMagic = 8;
-  std::vector<uint8_t> window(kWindow + kMagic);
-  while (offset < file_bytes_) {
-    const size_t n = read(offset, window);
-    if (n < kMagic) break;
-    for (const uint8_t* at = window.data();;) {
-      const auto rest = static_cast<size_t>(window.data() + n - at);
-      at = static_cast<const uint8_t*>(memmem(at, rest, kFrameMagic, kMagic));
-      if (at == nullptr) break;
-      const uint64_t place = offset + static_cast<uint64_t>(at - window.data());
-      bool torn;
-      if (read_header_at(place, header, torn)) return place;
-      at++;
-    }
-    offset += n - (kMagic - 1);
-    if (n < window.size()) break;
-  }
-  return file_bytes_;
-}
-
 void SegmentReader::walk() {
+  FrameFinder finder([this](uint64_t at, std::span<uint8_t> out) { return read(at, out); }, segment_id(header_.uuid),
+                     file_bytes_);
   frames_.clear();
   uint64_t offset = header_bytes_;
   end_of_frames_ = offset;
@@ -178,7 +179,7 @@ void SegmentReader::walk() {
     bool torn = false;
     uint64_t begin = offset;
     if (!read_header_at(offset, header, torn)) {
-      begin = find_next_frame(offset + 1, header);
+      begin = finder.next(offset + 1, header);
       if (begin == file_bytes_) {
         // Nothing whole follows: the tail of a crash or of a frame being written, unless there were bytes enough for a
         // header.
@@ -271,7 +272,8 @@ bool SegmentReader::table(SectionType type, size_t key_bytes, PostingTable*& out
     if (section.type == type && section.codec == Codec::kStored) {
       auto opened = std::make_unique<PostingTable>();
       auto read = [this, at](uint64_t offset, std::span<uint8_t> bytes) { return read_bytes(at + offset, bytes); };
-      if (!opened->open(read, section.stored_bytes, key_bytes)) {
+      const PostingTable::Bounds bounds{section.stored_bytes, static_cast<uint32_t>(frames_.size()), file_bytes_};
+      if (at + section.stored_bytes > file_bytes_ || !opened->open(read, bounds, key_bytes)) {
         report_damage(at, "a posting table is damaged: reading without it");
         return false;
       }
@@ -310,7 +312,6 @@ bool SegmentReader::find(const IndexTerm& term, Postings& frames) {
     PostingTable* posting_table = nullptr;
     Postings found;
     if (!table(type, first.size(), posting_table) || !posting_table->find(first, last, found)) return false;
-    normalise(found);
     frames = intersection(frames, found);
     return true;
   };
@@ -360,7 +361,6 @@ Postings SegmentReader::candidates(const IndexFilter& filter) {
     normalise(either);
     result = intersection(result, either);
   }
-  std::erase_if(result, [&](uint32_t frame) { return frame >= frames_.size(); });
   return result;
 }
 

@@ -24,6 +24,8 @@ class SegmentReader {
   // Fails when the file cannot be opened or read (Error::code says why), or is no segment that we know (code 0).
   static Result<std::unique_ptr<SegmentReader>> open(FileSystem& files, const std::string& path, DamageReport damage);
 
+  // Tells all readers of this process apart, those that are gone, too.
+  uint64_t id() const { return id_; }
   const SegmentHeader& header() const { return header_; }
   const std::string& path() const { return path_; }
   bool sealed() const { return sealed_; }
@@ -59,12 +61,13 @@ class SegmentReader {
   size_t read(uint64_t offset, std::span<uint8_t> out);
   void read_trailer();
   void read_index();
+  bool frames_apart() const;
   void walk();
-  uint64_t find_next_frame(uint64_t offset, FrameHeader& header);
   bool read_header_at(uint64_t offset, FrameHeader& header, bool& torn);
   bool table(SectionType type, size_t key_bytes, PostingTable*& table);
   bool find(const IndexTerm& term, Postings& frames);
 
+  const uint64_t id_;
   std::string path_;
   std::unique_ptr<File> file_;
   SegmentHeader header_;

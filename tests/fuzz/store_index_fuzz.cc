@@ -16,11 +16,10 @@ void look_up(std::span<const uint8_t> table, size_t key_bytes) {
     if (!out.empty()) std::memcpy(out.data(), table.data() + offset, out.size());
     return true;
   };
-  if (!posting_table.open(read, table.size(), key_bytes)) return;
+  if (!posting_table.open(read, {table.size(), 1000, table.size()}, key_bytes)) return;
   Postings frames;
   const uint8_t first[16] = {}, last[16] = {255, 255};
   (void)posting_table.find({first, key_bytes}, {last, key_bytes}, frames);
-  normalise(frames);
 }
 
 }  // namespace
