@@ -68,6 +68,10 @@ std::string printable(std::string_view text) {
 }
 
 void warn_of_damage(const ReadStatistics& read) {
+  for (const std::string& line : read.foreign) log_warning("{}", line);
+  if (read.foreign_entries > read.foreign.size()) {
+    log_warning("{} more", counted(read.foreign_entries - read.foreign.size(), "foreign entry", "foreign entries"));
+  }
   for (const std::string& line : read.damage) log_warning("{}", line);
   if (read.frames_damaged > read.damage.size()) {
     log_warning("{} more", counted(read.frames_damaged - read.damage.size(), "damaged frame", "damaged frames"));

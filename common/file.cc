@@ -97,8 +97,8 @@ class SystemFile final : public File {
 
 class SystemFiles final : public FileSystem {
  public:
-  Result<std::unique_ptr<File>> open_to_read(const std::string& path) override { return open(path, O_RDONLY); }
-  Result<std::unique_ptr<File>> open_to_change(const std::string& path) override { return open(path, O_RDWR); }
+  Result<std::unique_ptr<File>> open_to_read(const std::string& path) override { return open_regular(path, O_RDONLY); }
+  Result<std::unique_ptr<File>> open_to_change(const std::string& path) override { return open_regular(path, O_RDWR); }
   Result<std::unique_ptr<File>> open_to_append(const std::string& path) override { return open(path, O_WRONLY); }
   Result<std::unique_ptr<File>> create(const std::string& path) override {
     return open(path, O_RDWR | O_CREAT | O_EXCL);
@@ -148,6 +148,12 @@ class SystemFiles final : public FileSystem {
     return status_of(status);
   }
 
+  Result<FileStatus> entry_status(const std::string& path) override {
+    struct stat status;
+    if (::lstat(path.c_str(), &status) != 0) return fail_with(errno, "{}", path);
+    return status_of(status);
+  }
+
   Result<void> set_rights(const std::string& path, uint32_t rights) override {
     return done(::chmod(path.c_str(), rights), path);
   }
@@ -163,6 +169,16 @@ class SystemFiles final : public FileSystem {
     const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC, kFileRights);
     if (descriptor < 0) return fail_with(errno, "{}", path);
     return std::make_unique<SystemFile>(descriptor, path);
+  }
+
+  // A pipe would wait for its other end, and a link lead out of the store.
+  static Result<std::unique_ptr<File>> open_regular(const std::string& path, int flags) {
+    auto file = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (!file) return file;
+    auto status = (*file)->status();
+    if (!status) return pass_on(status);
+    if (status->kind != FileStatus::Kind::kRegular) return fail_with(EINVAL, "{}: not a regular file", path);
+    return file;
   }
 
   static Result<void> done(int returned, const std::string& path) {

@@ -62,8 +62,10 @@ class FileSystem {
  public:
   virtual ~FileSystem() = default;
 
+  // Reading, and reading and writing. Only a regular file opens, and never through a link in its place: ELOOP for a
+  // link, EINVAL for pipes, folders and devices, without waiting for any of them.
   virtual Result<std::unique_ptr<File>> open_to_read(const std::string& path) = 0;
-  virtual Result<std::unique_ptr<File>> open_to_change(const std::string& path) = 0;  // reading and writing
+  virtual Result<std::unique_ptr<File>> open_to_change(const std::string& path) = 0;
   virtual Result<std::unique_ptr<File>> open_to_append(const std::string& path) = 0;  // writing; for append() alone
   virtual Result<std::unique_ptr<File>> create(const std::string& path) = 0;          // EEXIST when it exists
 
@@ -73,6 +75,7 @@ class FileSystem {
   virtual Result<void> make_directories(const std::string& path) = 0;               // those above it, too
   virtual Result<void> sync_directory(const std::string& path) = 0;                 // its entries survive a power cut
   virtual Result<FileStatus> status(const std::string& path) = 0;                   // follows links
+  virtual Result<FileStatus> entry_status(const std::string& path) = 0;             // a link's own
   virtual Result<void> set_rights(const std::string& path, uint32_t rights) = 0;
   virtual Result<FreeSpace> free_space(const std::string& path) = 0;
 };

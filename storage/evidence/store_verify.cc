@@ -41,9 +41,14 @@ Result<SegmentHeader> read_header(FileSystem& files, const std::string& path) {
 }
 
 Result<std::vector<PresentFile>> present_files(FileSystem& files, const std::vector<std::string>& directories) {
-  const auto segments = list_segments(files, directories);
+  std::vector<ForeignEntry> foreign;
+  const auto segments = list_segments(files, directories, &foreign);
   if (!segments) return tl::unexpected(segments.error());
   std::vector<PresentFile> present;
+  for (const ForeignEntry& entry : foreign) {
+    if (entry.sequence != 0)
+      present.push_back({entry.path, std::nullopt, fmt::format("no segment, but {}", entry.what)});
+  }
   for (const SegmentPath& segment : *segments) {
     auto header = read_header(files, segment.path);
     if (header) {

@@ -177,10 +177,13 @@ FrameHeader::Parse FrameHeader::parse(std::span<const uint8_t> bytes, uint64_t s
   uint32_t size;
   uint16_t sections;
   layout_frame(fields, header, size, sections);
-  if (!fields.right() || size > kHeaderBytesMax || size < frame_header_bytes(sections)) return Parse::kDamaged;
+  if (!fields.right() || header.segment_id != segment_id || size > kHeaderBytesMax ||
+      size < frame_header_bytes(sections)) {
+    return Parse::kDamaged;
+  }
   header_bytes_needed = size;
   if (bytes.size() < size) return Parse::kNeedMore;
-  if (!checksum_right(bytes, size) || header.segment_id != segment_id) return Parse::kDamaged;
+  if (!checksum_right(bytes, size)) return Parse::kDamaged;
   header.extra_bytes = size - static_cast<uint32_t>(frame_header_bytes(sections));
   header.sections.clear();
   const size_t bytes_max = header.kind == FrameKind::kIndex ? kIndexSectionBytesMax : kSectionBytesMax;
@@ -200,11 +203,14 @@ std::string segment_file_name(const SegmentHeader& header) {
 }
 
 std::string stream_name(const std::string& file_name) {
-  return file_name.substr(13);
+  return file_name.substr(file_name.find('-') + 1);
 }
 
 bool parse_segment_file_name(std::string_view name, uint64_t& sequence, SegmentKind& kind) {
-  if (name.size() < 12 + 5 || name[12] != '-') return false;
+  constexpr size_t kDigitsMin = 12, kDigitsMax = 18;
+  const size_t digits = name.find('-');
+  if (digits == name.npos || digits < kDigitsMin || digits > kDigitsMax) return false;
+  if (digits > kDigitsMin && name[0] == '0') return false;
   if (name.ends_with(".gtp")) {
     kind = SegmentKind::kPackets;
   } else if (name.ends_with(".gtr")) {
@@ -212,8 +218,8 @@ bool parse_segment_file_name(std::string_view name, uint64_t& sequence, SegmentK
   } else {
     return false;
   }
-  const auto [end, error] = std::from_chars(name.data(), name.data() + 12, sequence);
-  return error == std::errc() && end == name.data() + 12;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + digits, sequence);
+  return error == std::errc() && end == name.data() + digits;
 }
 
 }  // namespace gatetape

@@ -119,7 +119,9 @@ uint64_t segment_id(const Uuid& uuid);
 std::string segment_file_name(const SegmentHeader& header);
 // The name of the segment's stream: its file name without the sequence number. Precondition: it is a segment's.
 std::string stream_name(const std::string& file_name);
-// The sequence number in a segment file's name; nothing if it is not one.
+// The highest number a segment's name may have. A writer begins below half of it.
+inline constexpr uint64_t kSequenceMax = 999'999'999'999'999'999;
+// The sequence number in a segment file's name, of 12 digits, or up to 18 where 12 do not hold it. False: not one.
 bool parse_segment_file_name(std::string_view name, uint64_t& sequence, SegmentKind& kind);
 
 }  // namespace gatetape

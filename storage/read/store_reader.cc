@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <tuple>
 
 #include "storage/read/packet_merge.h"
@@ -39,6 +40,7 @@ class DirectoryStoreReader : public StoreReader {
     std::vector<uint16_t> interface_ids;
   };
   using Streams = std::map<StreamKey, Stream>;
+  Result<std::vector<SegmentPath>> list(ReadStatistics& statistics);
   Result<Streams> streams(ReadStatistics& statistics);
   std::vector<uint16_t> interface_ids(const SegmentHeader& header);
 
@@ -58,8 +60,19 @@ std::vector<uint16_t> DirectoryStoreReader::interface_ids(const SegmentHeader& h
   return ids;
 }
 
+// The segments, and an account of what is in their way.
+Result<std::vector<SegmentPath>> DirectoryStoreReader::list(ReadStatistics& statistics) {
+  constexpr size_t kNamed = 100;
+  std::vector<ForeignEntry> foreign;
+  auto segments = list_segments(files_, directories_, &foreign);
+  statistics.foreign_entries = foreign.size();
+  for (const ForeignEntry& entry : std::span(foreign).first(std::min(foreign.size(), kNamed)))
+    statistics.foreign.push_back(fmt::format("{}: {}: left alone", entry.path, entry.what));
+  return segments;
+}
+
 Result<DirectoryStoreReader::Streams> DirectoryStoreReader::streams(ReadStatistics& statistics) {
-  auto files = list_segments(files_, directories_);
+  auto files = list(statistics);
   if (!files) return pass_on(files);
   Streams streams;
   for (const SegmentPath& file : *files) {
@@ -102,7 +115,7 @@ Result<ReadStatistics> DirectoryStoreReader::packets(const StoreQuery& query,
 Result<ReadStatistics> DirectoryStoreReader::records(const RecordQuery& query,
                                                      const std::function<bool(const Record&)>& visit) {
   ReadStatistics statistics;
-  auto files = list_segments(files_, directories_);
+  auto files = list(statistics);
   if (!files) return pass_on(files);
   for (const SegmentPath& file : *files) {
     if (file.kind == SegmentKind::kRecords && !read_records(files_, file.path, query, statistics, visit)) break;

@@ -39,8 +39,10 @@ struct ReadStatistics {
   uint64_t segments_vanished = 0;  // listed, and gone when their turn came: evicted meanwhile
   uint64_t packets_visited = 0;
   uint64_t bytes_read = 0;
-  uint64_t torn_bytes = 0;          // after the last whole frame of unsealed segments: a crash, or being written
-  std::vector<std::string> damage;  // "DIR/file: offset N: what"; the first 100
+  uint64_t torn_bytes = 0;           // after the last whole frame of unsealed segments: a crash, or being written
+  std::vector<std::string> damage;   // "DIR/file: offset N: what"; the first 100
+  uint64_t foreign_entries = 0;      // look like segments and are none: links, pipes, folders; not opened
+  std::vector<std::string> foreign;  // "DIR/entry: what"; the first 100
 };
 
 struct StoreSummary {

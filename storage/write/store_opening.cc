@@ -38,14 +38,25 @@ Result<std::unique_ptr<File>> lock_directory(FileSystem& files, const std::strin
 
 Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::string>& directories) {
   for (const std::string& directory : directories) remove_half_made(files, directory);
-  auto segments = list_segments(files, directories);
+  std::vector<ForeignEntry> foreign;
+  auto segments = list_segments(files, directories, &foreign);
   if (!segments) return pass_on(segments);
   ExistingSegments existing;
+  // A foreign entry may have a number, too, which is not to be given again: its name is taken. An absurd one is not
+  // counted on from.
+  const auto count_number = [&](uint64_t sequence) {
+    if (sequence <= kSequenceMax / 2) existing.last_sequence = std::max(existing.last_sequence, sequence);
+  };
+  for (const ForeignEntry& entry : foreign) {
+    log_warning("{}: {}: left alone", entry.path, entry.what);
+    count_number(entry.sequence);
+  }
   for (auto file = segments->rbegin(); file != segments->rend(); ++file) {
-    existing.last_sequence = std::max(existing.last_sequence, file->sequence);
     Ring::Segment entry{file->sequence, file->path, 0, file->path.ends_with("-pinned.gtp"), std::nullopt};
     const std::string stream = stream_name(std::string(file_name(file->path)));
     auto opened = SegmentReader::open(files, file->path, [](const std::string&, uint64_t, const char*) {});
+    count_number(file->sequence);
+    if (opened) existing.last_sequence = std::max(existing.last_sequence, file->sequence);
     const bool newest = !existing.tails.contains(stream);
     if (opened && (newest || !(*opened)->sealed())) {
       const auto sealed = seal_segment(files, file->path);
@@ -60,10 +71,15 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
     } else if (opened) {
       existing.sealed.push_back({file->path, (*opened)->header().uuid, (*opened)->header().run_uuid});
     } else {
-      log_warning("{}", opened.error().message);
+      log_warning("{}: left alone", opened.error().message);
+      continue;  // not the ring's to remove
     }
     if (const auto status = files.status(file->path)) entry.bytes = status->bytes;
     existing.segments.push_back(std::move(entry));
+  }
+  if (existing.last_sequence > kSequenceMax / 2) {
+    return fail("a segment of this store has the number {}: numbers end soon after; record into another directory",
+                existing.last_sequence);
   }
   return existing;
 }

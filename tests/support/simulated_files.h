@@ -71,6 +71,7 @@ class SimulatedFiles final : public FileSystem {
   Result<void> make_directories(const std::string& path) override;
   Result<void> sync_directory(const std::string& path) override;
   Result<FileStatus> status(const std::string& path) override;
+  Result<FileStatus> entry_status(const std::string& path) override { return status(path); }  // there are no links
   Result<void> set_rights(const std::string& path, uint32_t rights) override;
   Result<FreeSpace> free_space(const std::string& path) override;
 
