@@ -283,7 +283,8 @@ void Session::write_beginning(const std::string& sources) {
   (void)::gethostname(host, sizeof host - 1);
   const std::string filters = describe(options_.filter);
   std::string sids, rules;
-  if (options_.rules != nullptr) {
+  // Hashing the rules takes a moment, and the record of a run without a store goes to outlets alone.
+  if (options_.rules != nullptr && store_ != nullptr) {
     sids = encode_sids(options_.rules->sids());
     rules = options_.rules->identity();
   }
