@@ -2,6 +2,7 @@
 // without the key is found. An untouched one verifies, and one whose run was killed says what is not signed.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <map>
@@ -357,6 +358,9 @@ TEST_CASE("what a killed run left is named, and signed by the next run", "[verif
   for (const Finding& finding : recovered->findings) UNSCOPED_INFO(finding.file << ": " << finding.what);
   CHECK(recovered->sound());
   CHECK(recovered->tail.empty());
-  CHECK(recovered->remarks.size() == 1);
+  // Another remark may tell of entries that were not signed yet: the copy was made while segments were being sealed.
+  CHECK(std::ranges::count_if(recovered->remarks, [](const std::string& remark) {
+          return remark.find("left by runs that were killed") != std::string::npos;
+        }) == 1);
   CHECK(recovered->packets == 2010);
 }
