@@ -20,7 +20,7 @@ for signal in INT TERM; do
   "$gatetape" extract --store "$work/store" --format pcap -w "$work/extract.pcap"
   extracted=$(tcpdump -nr "$work/extract.pcap" 2>/dev/null | wc -l)
   [[ $extracted == "$(jq .account.stored "$work/summary.json")" ]] || { echo "only $extracted packets extract"; exit 1; }
-  rm -r "$work/store" "$work/eve.json"
+  rm -r "$work/store" "$work/eve.json" "$work/summary.json"
 done
 
 # In the middle: what the signal cuts off is nobody's, but what was taken must be kept.
@@ -34,7 +34,7 @@ for signal in INT TERM; do
   lab_stop "$lab_sensor_pid" "$signal" 60
   wait "$load"
   compare account "$work/summary.json" --offered 1 --offered-max "$(($(lab_mirrored_packets) - before))"
-  rm -r "$work/store" "$work/eve.json"
+  rm -r "$work/store" "$work/eve.json" "$work/summary.json"
 done
 
 # SIGHUP in the middle, and no rights.
