@@ -166,14 +166,19 @@ inline void parse_head(HttpHead& head, std::string_view text, bool request) {
   head.complete = true;
 }
 
+// Heads and buffers point into it: it stays where it was made.
 struct Exchange : HttpTransaction {
-  Exchange(std::string_view request_text, std::string_view response_text) {
+  Exchange(std::string_view request_text, std::string_view response_text, uint64_t number = 0) {
+    id = number;
     buffers = &own_buffers;
     parse_head(request, request_text, true);
     if (!response_text.empty()) parse_head(response, response_text, false);
     normalised_uri = request.uri;
     if (const HttpField* host = request.find("host")) normalised_host = host->value;
   }
+
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
 
   mutable HttpBuffers own_buffers;
 };

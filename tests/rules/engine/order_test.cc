@@ -3,6 +3,8 @@
 // matcher does.
 #include <fmt/format.h>
 
+#include <deque>
+
 #include "rules/engine/flowbit_names.h"
 #include "tests/rules/engine/engine_support.h"
 
@@ -18,9 +20,7 @@ constexpr Direction kRequest = Direction::kToServer;
 constexpr const char* kHead = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
 
 Exchange get(uint64_t id = 0, std::string_view head = kHead) {
-  Exchange exchange(head, "");
-  exchange.id = id;
-  return exchange;
+  return Exchange(head, "", id);
 }
 
 // A packet whose payload is the next part of the stream and a whole request.
@@ -186,8 +186,8 @@ TEST_CASE("a packet that brings more than is held is looked at in parts, and not
   CHECK(talk.end() == Sids{4, 1, 2});
   CHECK(talk.matcher.counters().early_looks > 0);
 
-  std::vector<Exchange> many;
-  for (uint64_t id = 0; id < 500; ++id) many.push_back(get(id));
+  std::deque<Exchange> many;
+  for (uint64_t id = 0; id < 500; ++id) many.emplace_back(kHead, "", id);
   talk.begin(kHead);
   for (const Exchange& exchange : many) talk.add_message(exchange, kRequest);
   CHECK(talk.end() == Sids(500, 5));
