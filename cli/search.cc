@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/time_text.h"
 #include "export/eve.h"
+#include "packet/record_values.h"
 
 namespace gatetape {
 
@@ -19,6 +20,7 @@ std::optional<SearchKind> kind_of(std::string_view word) {
   if (word == "flows") return SearchKind::kFlows;
   if (word == "http") return SearchKind::kHttp;
   if (word == "alerts") return SearchKind::kAlerts;
+  if (word == "transactions") return SearchKind::kTransactions;
   return std::nullopt;
 }
 
@@ -54,6 +56,9 @@ struct Columns {
         out += fmt::format("{:<30}  {:>8}  {:>10}  {:<22}  {:<22}  {}\n", "TIME", "SEVERITY", "SID", "SOURCE",
                            "DESTINATION", "SIGNATURE");
         return;
+      case SearchKind::kTransactions:
+        out += fmt::format("{:<30}  {:<22}  {:<22}  {:<8}  {}\n", "TIME", "CLIENT", "SERVER", "PROTOCOL", "VALUES");
+        return;
     }
   }
 
@@ -81,10 +86,20 @@ struct Columns {
     out += "\n";
   }
 
+  void line(const TransactionRecord& r) {
+    out += fmt::format("{:<30}  {:<22}  {:<22}  {:<8} ", format_time(r.timestamp_ns), source_of(r.endpoints),
+                       destination_of(r.endpoints), to_string(r.protocol));
+    for_each_value(r.values, [&](std::string_view name, const RecordValue& value) {
+      const auto* text = std::get_if<std::string_view>(&value);
+      out +=
+          fmt::format(" {}={}", name, text != nullptr ? printable(*text) : std::to_string(std::get<uint64_t>(value)));
+    });
+    out += "\n";
+  }
+
   void line(const AccountRecord&) {}
   void line(const EventRecord&) {}
   void line(const RunRecord&) {}
-  void line(const TransactionRecord&) {}
 };
 
 bool flush(std::string& out) {
@@ -131,13 +146,14 @@ int command_search(int argc, char** argv) {
   const std::string summary =
       std::string(
           "Shows the stored records of one kind that EXPR selects: flows that have ended, HTTP "
-          "transactions, or alerts.\n"
+          "transactions, alerts, or\n"
+          "transactions of other protocols.\n"
           "Records answer these words of a tcpdump filter: host, net A/L, port, portrange, src, dst, "
           "ip, ip6, tcp, udp, sctp,\n"
           "icmp, icmp6. With --json, each line is an EVE event, as in Suricata's eve.json.\n\n") +
       kExpressionHelp;
   CommandLine line({.command = "search",
-                    .usage = "--store DIR flows|http|alerts [EXPR] [options]",
+                    .usage = "--store DIR flows|http|alerts|transactions [EXPR] [options]",
                     .summary = summary.c_str(),
                     .examples =
                         "  gatetape search --store /var/lib/gatetape alerts --since -1h\n"
@@ -150,7 +166,7 @@ int command_search(int argc, char** argv) {
 
   std::vector<std::string> words = line.words("what");
   const std::optional<SearchKind> kind = words.empty() ? std::nullopt : kind_of(words[0]);
-  if (!kind) return line.usage_error("say what to search: flows, http or alerts");
+  if (!kind) return line.usage_error("say what to search: flows, http, alerts or transactions");
   for (size_t i = 1; i < words.size(); ++i) query.expression += (i > 1 ? " " : "") + words[i];
 
   const Result<TimeRange> range = query.range();

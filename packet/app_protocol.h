@@ -23,13 +23,30 @@ enum class AppProtocol : uint8_t {
 };
 
 struct AppProtocolRow {
-  const char* name;        // EVE's app_proto
-  bool encrypted = false;  // its payload cannot be inspected and does not compress
+  const char* name;              // EVE's app_proto
+  bool encrypted = false;        // its payload cannot be inspected and does not compress
+  const char* rule_name = "";    // the header of rules for this protocol alone; empty: there are none yet
+  const char* rule_family = "";  // the header of rules for this and its kin
 };
 
 inline constexpr AppProtocolRow kAppProtocols[] = {
-    {"unknown"}, {"http"}, {"http2"}, {"tls", true}, {"dns"}, {"ssh", true}, {"smtp"}, {"ftp"}, {"failed"},
+    {"unknown"},
+    {"http", false, "http1", "http"},
+    {"http2", false, "", "http"},
+    {"tls", true},
+    {"dns"},
+    {"ssh", true},
+    {"smtp"},
+    {"ftp"},
+    {"failed"},
 };
+
+// A set of protocols, a bit each.
+using AppProtocolSet = uint32_t;
+static_assert(std::size(kAppProtocols) <= 32);
+constexpr AppProtocolSet set_of(AppProtocol protocol) {
+  return AppProtocolSet{1} << static_cast<unsigned>(protocol);
+}
 
 // The row of a protocol. A number that has none, since a newer version stored it, counts as kOther.
 constexpr const AppProtocolRow& row_of(AppProtocol protocol) {

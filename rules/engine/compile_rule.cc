@@ -44,9 +44,9 @@ bool is_about_flow(const Rule& rule) {
          std::all_of(rule.packet_tests.begin(), rule.packet_tests.end(), is_protocol);
 }
 
-// The payload of an HTTP rule may lie in the body: such a rule waits for it. One without any buffer is about packets of
-// flows that speak HTTP.
-uint8_t http_moments(const Rule& rule, Direction direction) {
+// The payload of such a rule may lie in the body: the rule waits for it. One without any buffer is about packets of
+// flows that speak its protocol.
+uint8_t transaction_moments(const Rule& rule, Direction direction) {
   if (rule.groups.empty()) return kOnPacket;
   uint8_t moments = kOnHead;
   bool here = false;
@@ -145,8 +145,7 @@ bool applies_to(const Rule& rule, PacketKind kind) {
     case RuleProtocol::kTcp:
     case RuleProtocol::kTcpPacket:
     case RuleProtocol::kTcpStream:
-    case RuleProtocol::kHttp:
-    case RuleProtocol::kHttp1:
+    case RuleProtocol::kApp:
       return kind == PacketKind::kTcp;
   }
   return false;
@@ -169,8 +168,8 @@ CompiledRule compile_rule(const Rule& rule, std::span<const FlowbitId> flowbits,
   for (const Direction d : {Direction::kToServer, Direction::kToClient}) {
     if (!wants_direction(rule, d)) continue;
     uint8_t moments = kOnPacket;
-    if (rule.http) {
-      moments = http_moments(rule, d);
+    if (rule.transactional) {
+      moments = transaction_moments(rule, d);
     } else if (applies_to(rule, PacketKind::kTcp)) {
       moments = tcp_moments(rule);
       // Other protocols have no stream.

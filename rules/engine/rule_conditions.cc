@@ -28,10 +28,8 @@ bool protocol_holds(const Rule& rule, const DecodedPacket& decoded, const FlowFa
       return decoded.protocol == kProtocolUdp;
     case RuleProtocol::kIcmp:
       return decoded.protocol == kProtocolIcmp || decoded.protocol == kProtocolIcmpv6;
-    case RuleProtocol::kHttp:
-      return facts.app_protocol == AppProtocol::kHttp1 || facts.app_protocol == AppProtocol::kHttp2;
-    case RuleProtocol::kHttp1:
-      return facts.app_protocol == AppProtocol::kHttp1;
+    case RuleProtocol::kApp:
+      return (rule.app_protocols & set_of(facts.app_protocol)) != 0;
   }
   return false;
 }

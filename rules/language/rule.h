@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "packet/app_protocol.h"
 #include "packet/buffers.h"
 #include "rules/language/address_group.h"
 
@@ -34,9 +35,8 @@ enum class RuleProtocol : uint8_t {
   kTcpPacket,  // "tcp-pkt": packets only
   kTcpStream,  // "tcp-stream": the reassembled stream only
   kUdp,
-  kIcmp,   // ICMP and ICMPv6
-  kHttp,   // HTTP/1 and HTTP/2
-  kHttp1,  // HTTP/1 only
+  kIcmp,  // ICMP and ICMPv6
+  kApp,   // flows that speak one of Rule::app_protocols
 };
 
 // ---- Small vocabulary ----
@@ -240,8 +240,9 @@ struct RuleReference {
 
 struct Rule {
   RuleAction action = RuleAction::kAlert;
-  RuleProtocol protocol = RuleProtocol::kIp;  // as written; see `http` below
-  bool bidirectional = false;                 // "<>": source and destination may be swapped
+  RuleProtocol protocol = RuleProtocol::kIp;
+  AppProtocolSet app_protocols = 0;  // those that the header names (packet/app_protocol.h); 0: none
+  bool bidirectional = false;        // "<>": source and destination may be swapped
   // Never null. Rules with the same group in their text share it, so pointers can be compared to group rules by header.
   std::shared_ptr<const AddressSet> source, destination;
   std::shared_ptr<const PortSet> source_ports, destination_ports;
@@ -258,7 +259,8 @@ struct Rule {
   RuleTarget target = RuleTarget::kNone;
 
   FlowOptions flow;
-  bool http = false;  // looks at HTTP transactions: the protocol says so, or a group is on a buffer of HTTP
+  // Looks at transactions: the header names an application protocol, or a group is on a buffer of one.
+  bool transactional = false;
 
   std::vector<InspectionGroup> groups;
   // All tests of the following kinds must hold.

@@ -112,8 +112,7 @@ void check_rule(RuleDraft& draft) {
   }
   if (!draft.has_sid) draft.problems.syntax(rule.text.substr(0, 0), "missing sid");
   if (draft.problems.is_broken() || draft.problems.is_unsupported()) return;
-  const bool http_protocol = rule.protocol == RuleProtocol::kHttp || rule.protocol == RuleProtocol::kHttp1;
-  rule.http = http_protocol || inspects_transactions(rule);
+  rule.transactional = rule.protocol == RuleProtocol::kApp || inspects_transactions(rule);
   check_protocol(draft);
   check_packet_and_stream(draft);
   check_directions(draft);

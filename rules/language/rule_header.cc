@@ -26,9 +26,7 @@ constexpr std::pair<std::string_view, RuleProtocol> kProtocols[] = {{"ip", RuleP
                                                                     {"tcp-pkt", RuleProtocol::kTcpPacket},
                                                                     {"tcp-stream", RuleProtocol::kTcpStream},
                                                                     {"udp", RuleProtocol::kUdp},
-                                                                    {"icmp", RuleProtocol::kIcmp},
-                                                                    {"http", RuleProtocol::kHttp},
-                                                                    {"http1", RuleProtocol::kHttp1}};
+                                                                    {"icmp", RuleProtocol::kIcmp}};
 
 template <class Table>
 auto find_in(const Table& table, std::string_view name) -> decltype(&table[0].second) {
@@ -63,6 +61,17 @@ void parse_action(RuleDraft& draft, std::string_view token) {
   }
 }
 
+// The protocols that a rule's header means by a name; none: the name is of no application protocol.
+AppProtocolSet app_protocols_called(std::string_view name) {
+  AppProtocolSet spoken = 0;
+  for (size_t i = 0; i < std::size(kAppProtocols); ++i) {
+    const AppProtocolRow& row = kAppProtocols[i];
+    if (!name.empty() && (name == row.rule_name || name == row.rule_family))
+      spoken |= set_of(static_cast<AppProtocol>(i));
+  }
+  return spoken;
+}
+
 void parse_protocol(RuleDraft& draft, std::string_view token) {
   draft.protocol_where = token;
   if (const RuleProtocol* protocol = find_in(kProtocols, token)) {
@@ -71,10 +80,13 @@ void parse_protocol(RuleDraft& draft, std::string_view token) {
     if (*protocol == RuleProtocol::kTcpStream) draft.stream_where = token;
     return;
   }
-  // "tcp:flow_start": a hook of Suricata 8 behind a protocol.
   const std::string name = lower_case(token.substr(0, token.find(':')));
-  const bool hooked = token.find(':') != std::string_view::npos && find_in(kProtocols, name) != nullptr;
-  if (hooked || is_known_protocol(name)) {
+  const AppProtocolSet spoken = app_protocols_called(name);
+  const bool hooked = name.size() != token.size();  // "tcp:flow_start": a hook of Suricata 8 behind a protocol
+  if (!hooked && spoken != 0) {
+    draft.rule.protocol = RuleProtocol::kApp;
+    draft.rule.app_protocols = spoken;
+  } else if ((hooked && (spoken != 0 || find_in(kProtocols, name) != nullptr)) || is_known_protocol(name)) {
     draft.problems.unsupported(token, "protocol", token);
   } else {
     draft.problems.syntax(token, "unknown protocol: {}", token);

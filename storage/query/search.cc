@@ -1,5 +1,7 @@
 #include "storage/query/search.h"
 
+#include "storage/read/record_reader.h"
+
 namespace gatetape {
 
 namespace {
@@ -12,6 +14,8 @@ RecordTypes types_of(SearchKind kind) {
       return record_types<HttpRecord>();
     case SearchKind::kAlerts:
       return record_types<AlertRecord>();
+    case SearchKind::kTransactions:
+      return record_types<TransactionRecord>();
   }
   return 0;
 }
@@ -20,11 +24,8 @@ bool lies_in(const Record& record, const TimeRange& range) {
   if (const auto* flow = std::get_if<FlowRecord>(&record)) {
     return range.touches(flow->first_timestamp_ns, flow->last_timestamp_ns);
   }
-  if (const auto* http = std::get_if<HttpRecord>(&record)) return range.touches(http->timestamp_ns, http->timestamp_ns);
-  if (const auto* alert = std::get_if<AlertRecord>(&record)) {
-    return range.touches(alert->timestamp_ns, alert->timestamp_ns);
-  }
-  return false;
+  const int64_t time_ns = time_of(record).first_ns;
+  return range.touches(time_ns, time_ns);
 }
 
 Result<void> learn_connections(StoreReader& reader, Expression& expression, const TimeRange& range) {

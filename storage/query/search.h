@@ -9,7 +9,7 @@
 
 namespace gatetape {
 
-enum class SearchKind : uint8_t { kFlows, kHttp, kAlerts };
+enum class SearchKind : uint8_t { kFlows, kHttp, kAlerts, kTransactions };  // the last: of protocols other than HTTP
 
 // Visits in the order written, which for flows is the order in which they ended; `visit` returns false to stop. A flow
 // counts when any of it lies in the range, a transaction by its request, an alert by its packet. Reads the records

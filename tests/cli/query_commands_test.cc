@@ -10,6 +10,7 @@
 
 #include "cli/commands.h"
 #include "cli/query_options.h"
+#include "packet/record_values.h"
 #include "storage/write/store_writer.h"
 #include "tests/storage/query/query_support.h"
 
@@ -99,6 +100,13 @@ class RecordedStore {
     alert.action = "allowed";
     alert.timestamp_ns = start + 2000;
     batch.append(alert);
+    TransactionRecord lookup;
+    lookup.flow_id = 4;
+    lookup.protocol = AppProtocol::kDns;
+    lookup.timestamp_ns = start + 3000;
+    const RecordValues values = RecordValues().text("rrname", "a\tb.example").number("id", 17);
+    lookup.values = values.bytes();
+    batch.append(lookup);
     AccountRecord account;
     account.timestamp_ns = packets_.back().timestamp_ns + 1;
     account.worker_account[Counter::kReceived] = account.worker_account[Counter::kStored] = packets_.size();
@@ -207,6 +215,8 @@ TEST_CASE("search shows records in columns that traffic cannot break, or as EVE"
   INFO(text.out << text.err);
   CHECK(text.exit_code == kExitDone);
   CHECK(text.out.find("shop\\x1b[2J.example/cart") != std::string::npos);
+  const Outcome others = run(command_search, {"search", "--store", store.path(), "transactions"});
+  CHECK(others.out.find("dns       rrname=a\\x09b.example id=17\n") != std::string::npos);
   const Outcome json = run(command_search, {"search", "--store", store.path(), "alerts", "--json"});
   simdjson::dom::parser parser;
   const simdjson::dom::element event = parser.parse(json.out);

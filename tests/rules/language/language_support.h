@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <bit>
 
 #include <string>
 #include <string_view>
@@ -141,12 +142,20 @@ inline std::string text_of(const PortSet& set) {
   return out + "]";
 }
 
+inline std::string text_of_protocol(const Rule& rule) {
+  constexpr const char* kProtocols[] = {"ip", "tcp", "tcp-pkt", "tcp-stream", "udp", "icmp"};
+  if (rule.protocol != RuleProtocol::kApp) return kProtocols[static_cast<size_t>(rule.protocol)];
+  for (size_t i = 0; i < std::size(kAppProtocols); ++i) {
+    if (rule.app_protocols == set_of(static_cast<AppProtocol>(i))) return kAppProtocols[i].rule_name;
+  }
+  return row_of(static_cast<AppProtocol>(std::countr_zero(rule.app_protocols))).rule_family;
+}
+
 inline std::string text_of_header(const Rule& rule) {
   constexpr const char* kActions[] = {"pass", "drop", "reject", "alert"};
-  constexpr const char* kProtocols[] = {"ip", "tcp", "tcp-pkt", "tcp-stream", "udp", "icmp", "http", "http1"};
-  return fmt::format("{} {} {} {} {} {} {}", kActions[static_cast<size_t>(rule.action)],
-                     kProtocols[static_cast<size_t>(rule.protocol)], text_of(*rule.source), text_of(*rule.source_ports),
-                     rule.bidirectional ? "<>" : "->", text_of(*rule.destination), text_of(*rule.destination_ports));
+  return fmt::format("{} {} {} {} {} {} {}", kActions[static_cast<size_t>(rule.action)], text_of_protocol(rule),
+                     text_of(*rule.source), text_of(*rule.source_ports), rule.bidirectional ? "<>" : "->",
+                     text_of(*rule.destination), text_of(*rule.destination_ports));
 }
 
 inline std::string text_of_flow(const FlowOptions& flow) {
@@ -243,8 +252,8 @@ inline std::string to_rule_text(const Rule& rule, const ParsedRules& parsed) {
 
 // The canonical text, and everything that it leaves implied.
 inline std::string describe(const Rule& rule, const ParsedRules& parsed) {
-  return fmt::format("{} | http={} variables={} category={} flow={}:{}", to_rule_text(rule, parsed), rule.http,
-                     rule.variable_count, rule.category, rule.flow.given, text_of_flow(rule.flow));
+  return fmt::format("{} | transactions={} variables={} category={} flow={}:{}", to_rule_text(rule, parsed),
+                     rule.transactional, rule.variable_count, rule.category, rule.flow.given, text_of_flow(rule.flow));
 }
 
 inline ParsedRules parse(std::string_view text) {

@@ -268,12 +268,12 @@ TEST_CASE("language: flow, thresholds, noalert") {
 
 TEST_CASE("language: HTTP is implied by its buffers") {
   const ParsedRules tcp = parse_options("http.uri; content:\"a\";");
-  CHECK(only_rule(tcp).http);
+  CHECK(only_rule(tcp).transactional);
   CHECK(only_rule(tcp).protocol == RuleProtocol::kTcp);
   const ParsedRules raw = parse_options("content:\"a\";");
-  CHECK_FALSE(only_rule(raw).http);
+  CHECK_FALSE(only_rule(raw).transactional);
   const ParsedRules http = parse_options("content:\"a\";", "http");
-  CHECK(only_rule(http).http);
+  CHECK(only_rule(http).transactional);
 }
 
 TEST_CASE("language: lines") {

@@ -49,6 +49,11 @@ MemoryStore sample_store() {
   };
   alert(2, second, 7, "/a", 30 * kSecond);
   alert(3, third, 8, nullptr, 40 * kSecond);
+  TransactionRecord lookup;
+  lookup.flow_id = 3;
+  lookup.endpoints = third;
+  lookup.timestamp_ns = 40 * kSecond;
+  store.records_batch.append(lookup);
   const auto flow = [&](uint64_t id, const Endpoints& e, uint16_t vlan, int64_t from, int64_t to) {
     FlowRecord record;
     record.flow_id = id;
@@ -99,6 +104,8 @@ TEST_CASE("records are searched by their endpoints as packets are") {
   CHECK(found(SearchKind::kFlows, "any.port > 2500") == "2 3 ");
   CHECK(found(SearchKind::kHttp, "host 10.0.0.1") == "1/a 1/b ");
   CHECK(found(SearchKind::kAlerts, "udp") == "3 ");
+  CHECK(found(SearchKind::kTransactions, "udp port 53") == "3 ");
+  CHECK(found(SearchKind::kTransactions, "tcp") == "");
 }
 
 TEST_CASE("a record answers itself what it can, and its connection the rest") {
@@ -120,6 +127,7 @@ TEST_CASE("a flow counts when any of it lies in the range, a transaction by its 
   CHECK(found(SearchKind::kFlows, "", {21 * kSecond, 29 * kSecond + 1}) == "1 2 ");
   CHECK(found(SearchKind::kHttp, "", {10 * kSecond, 20 * kSecond}) == "1/a ");
   CHECK(found(SearchKind::kAlerts, "", {40 * kSecond, {}}) == "3 ");
+  CHECK(found(SearchKind::kTransactions, "", {0, 40 * kSecond}) == "");
 }
 
 TEST_CASE("what records cannot answer is an error, not silence") {
