@@ -115,6 +115,8 @@ Result<EvidenceOptions> EvidenceCommandOptions::prepare(const std::vector<std::s
     return options;
   }
   log_info("key fingerprint {} ({}{})", key->fingerprint(), path, made ? ", made now" : "");
+  std::error_code error;
+  options.run_facts.emplace_back("signing_key", std::filesystem::absolute(path, error).string());
   options.key = std::make_shared<const SigningKey>(std::move(*key));
   return options;
 }

@@ -1,6 +1,4 @@
 // gatetape extract writes stored packets to a capture file and states how complete they are.
-#include "storage/query/extract.h"
-
 #include <fcntl.h>
 #include <pwd.h>
 #include <unistd.h>
@@ -15,6 +13,9 @@
 #include "common/log.h"
 #include "common/time_text.h"
 #include "common/version.h"
+#include "export/eve.h"
+#include "storage/query/bundle.h"
+#include "storage/query/extract.h"
 #include "storage/query/index_planning.h"
 
 namespace gatetape {
@@ -27,7 +28,7 @@ struct ExtractOptions {
   std::string format = "pcapng";
   std::string statement;
   std::string sid, community_id;
-  std::string bundle;
+  std::string bundle, signing_key;
 };
 
 void add_options(ExtractOptions& o, po::options_description& options) {
@@ -43,7 +44,13 @@ void add_options(ExtractOptions& o, po::options_description& options) {
                         "write a JSON statement of what was extracted and how complete it is");
   options.add_options()("require-complete", "end with 3 unless the extract is shown to be complete");
   options.add_options()("explain", "explain on stderr how EXPR was split and what was read");
-  options.add_options()("bundle", po::value(&o.bundle)->value_name("DIR"), "not available yet");
+  options.add_options()("bundle", po::value(&o.bundle)->value_name("DIR"),
+                        "instead of a file write a directory of packets, records, statement and the proofs that the "
+                        "sensor recorded these packets: 'verify --bundle' needs nothing else");
+  options.add_options()(
+      "signing-key", po::value(&o.signing_key)->value_name("FILE"),
+      "with --bundle: the sensor's key, which signs the manifest (default: where the sensor said that "
+      "it lies, if you may read it)");
 }
 
 // Joins the user's expression with the terms of --sid and --community-id. Each is first parsed alone, so that columns
@@ -114,6 +121,54 @@ Origin origin_of(const std::vector<std::string>& stores) {
   return {host, user == nullptr ? std::to_string(::getuid()) : user->pw_name, kVersion, stores};
 }
 
+// The key that signed the store's newest checkpoint, if it can be had. Only one that was named must be the right one.
+Result<std::optional<SigningKey>> find_key(const std::string& named, const PacketEvidence& evidence) {
+  for (const std::string& path : {named, evidence.key_path, SigningKey::default_path()}) {
+    if (path.empty()) continue;
+    auto key = SigningKey::load(path);
+    if (key && key->public_key() == evidence.signer) return std::optional(std::move(*key));
+    if (path != named) continue;
+    if (!key) return fail("--signing-key {}", key.error().message);
+    return fail("--signing-key {}: not the key that signed the store, {}", path, key_fingerprint(evidence.signer));
+  }
+  return std::optional<SigningKey>();
+}
+
+void say_what_is_proven(const ExtractStatement& s) {
+  const uint64_t others = s.packets - s.bundle->proven;
+  log_info("bundle: {} proven by the checkpoint of {}, signed by {}", counted(s.bundle->proven, "packet", "packets"),
+           format_time(s.bundle->checkpoint_ns), s.bundle->key_fingerprint);
+  if (others != 0) {
+    log_warning("bundle: {} without a proof", counted(others, "packet", "packets"));
+    for (const std::string& reason : s.bundle->not_proven) log_warning("bundle: {}", reason);
+  }
+  if (!s.bundle->manifest_signed) {
+    log_warning(
+        "bundle: its manifest is not signed, since the sensor's key is not here (--signing-key): the statement and the "
+        "records are your word");
+  }
+}
+
+Result<ExtractStatement> extract_as_asked(StoreReader& reader, Expression& expression, const ExtractOptions& o,
+                                          CaptureFormat format, const TimeRange& range) {
+  if (!o.bundle.empty()) {
+    BundleRequest request;
+    request.directory = o.bundle;
+    request.stores = split_list(o.query.store);
+    request.range = range;
+    request.origin = origin_of(o.query.store);
+    request.append_record = [](std::string& out, const Record& record) { append_eve(out, record); };
+    request.find_key = [&](const PacketEvidence& evidence) { return find_key(o.signing_key, evidence); };
+    return extract_bundle(reader, expression, request, interrupted);
+  }
+  ExtractRequest request;
+  request.range = range;
+  request.origin = origin_of(o.query.store);
+  request.output.path = o.output;
+  request.output.format = format;
+  return extract(reader, expression, request, interrupted);
+}
+
 int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, const TimeRange& range) {
   Result<Expression> expression = expression_of(o);
   if (!expression) return line.usage_error(expression.error().message);
@@ -127,12 +182,7 @@ int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, 
 
   catch_interrupts();
   make_files_private();  // extracts are as private as the store
-  ExtractRequest request;
-  request.range = range;
-  request.origin = origin_of(o.query.store);
-  request.output.path = o.output;
-  request.output.format = format;
-  Result<ExtractStatement> statement = extract(**reader, *expression, request, interrupted);
+  Result<ExtractStatement> statement = extract_as_asked(**reader, *expression, o, format, range);
   if (!statement) return line.failed(statement.error());
   if (line.has("explain")) {
     fmt::print(stderr, "{}{}", expression->explain(), explain_index(index_filter_of(*expression)));
@@ -143,6 +193,7 @@ int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, 
   }
   warn_of_damage(statement->read);
   say_what_was_extracted(*statement);
+  if (statement->bundle) say_what_is_proven(*statement);
   if (!o.statement.empty()) {
     if (Result<void> written = write_statement(o.statement, *statement); !written) return line.failed(written.error());
   }
@@ -168,18 +219,22 @@ int command_extract(int argc, char** argv) {
            "  gatetape extract --store /var/lib/gatetape --since -2h host 203.0.113.9 and port 443 | tshark -r -\n"
            "  gatetape extract --store /var/lib/gatetape 'http.host == \"shop.example.com\" and http.status >= 500' -w "
            "x.pcapng\n"
-           "  gatetape extract --store /var/lib/gatetape --sid 2019401 -w alert.pcapng --statement alert.json\n"});
+           "  gatetape extract --store /var/lib/gatetape --sid 2019401 -w alert.pcapng --statement alert.json\n"
+           "  gatetape extract --store /var/lib/gatetape host 203.0.113.9 --bundle case-17\n"});
   add_options(o, line.options());
   line.positional("expression");
   if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
   o.query.expression = line.joined("expression");
 
-  if (!o.bundle.empty()) return line.usage_error("--bundle is not available yet");
+  if (!o.bundle.empty() && (o.output != "-" || o.format != "pcapng")) {
+    return line.usage_error("--bundle writes a pcapng file of its own: leave --write and --format out");
+  }
+  if (o.bundle.empty() && !o.signing_key.empty()) return line.usage_error("--signing-key is for --bundle");
   const Result<CaptureFormat> format = format_of(o.format);
   if (!format) return line.usage_error(format.error().message);
   const Result<TimeRange> range = o.query.range();
   if (!range) return line.usage_error(range.error().message);
-  if (o.output == "-" && ::isatty(STDOUT_FILENO) != 0) {
+  if (o.bundle.empty() && o.output == "-" && ::isatty(STDOUT_FILENO) != 0) {
     return line.usage_error("packets are not written to a terminal: use -w FILE or a pipe");
   }
   return run(line, o, *format, *range);

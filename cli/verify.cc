@@ -7,6 +7,7 @@
 #include "cli/interrupt.h"
 #include "cli/query_options.h"
 #include "common/time_text.h"
+#include "storage/evidence/bundle_verify.h"
 #include "storage/evidence/store_verify.h"
 
 namespace gatetape {
@@ -14,7 +15,7 @@ namespace {
 
 constexpr CommandText kText = {
     .command = "verify",
-    .usage = "--store DIR --key FINGERPRINT [--checkpoint FILE]",
+    .usage = "--store DIR | --bundle DIR --key FINGERPRINT [--checkpoint FILE]",
     .summary =
         "Checks that a store is what the sensor with this key recorded: nothing flipped, removed, put in, exchanged "
         "or\n"
@@ -24,12 +25,14 @@ constexpr CommandText kText = {
         "off\n"
         "the newest part, ledger and all: only a checkpoint that left the machine (capture --checkpoint-to) shows "
         "that.\n"
+        "With --bundle the same of the packets that 'gatetape extract --bundle' took out, from that directory alone.\n"
         "\n"
         "Exit code: 0 sound; 1 not, and what is wrong is named; 3 sound, but for a tail that a run which was killed, "
         "or\n"
-        "goes on, has not signed.",
+        "goes on, has not signed; of a bundle: for packets without a proof, or a manifest that is not signed.",
     .examples =
         "  gatetape verify --store /var/lib/gatetape --key 3f8a…\n"
+        "  gatetape verify --bundle case-17 --key 3f8a…\n"
         "  gatetape verify --store /mnt/evidence --key 3f8a… --checkpoint /mnt/witness/checkpoints\n",
 };
 
@@ -61,15 +64,39 @@ void print_contents(const VerifyReport& report) {
   fmt::print("\n");
 }
 
+void print_findings(const std::vector<Finding>& findings) {
+  fmt::print("NOT SOUND: {} finding(s)\n", findings.size());
+  for (size_t i = 0; i < findings.size() && i < kFindingsShown; i++) {
+    fmt::print("  - {}: offset {}: {}\n", printable(findings[i].file), findings[i].offset, printable(findings[i].what));
+  }
+  if (findings.size() > kFindingsShown) fmt::print("  … and {} more\n", findings.size() - kFindingsShown);
+}
+
+int print_report(const BundleReport& report) {
+  if (!report.sound()) {
+    print_findings(report.findings);
+    return kExitFailed;
+  }
+  const bool whole = report.unproven.empty() && report.manifest_signed;
+  fmt::print("{}\n", whole ? "Sound" : "Sound, but");
+  print_lines(report.unproven);
+  if (!report.manifest_signed) {
+    fmt::print(
+        "  - its manifest is not signed: the statement and the records are the word of who extracted them, and\n"
+        "    that no packet was left out is, too\n");
+  }
+  fmt::print("  {} packets ({}), of them {} proven to be recorded by the sensor with this key\n", report.packets,
+             format_size(report.captured_bytes), report.proven);
+  fmt::print("  {}, {} entries, signed on {}\n", printable(report.origin), report.leaves,
+             format_time(report.signed_ns));
+  if (report.manifest_signed)
+    fmt::print("  packets, records and statement are as they were extracted: the manifest is signed\n");
+  return whole ? kExitDone : kExitUnsignedTail;
+}
+
 int print_report(const VerifyReport& report) {
   if (!report.sound()) {
-    fmt::print("NOT SOUND: {} finding(s)\n", report.findings.size());
-    for (size_t i = 0; i < report.findings.size() && i < kFindingsShown; i++) {
-      const Finding& f = report.findings[i];
-      fmt::print("  - {}: offset {}: {}\n", printable(f.file), f.offset, printable(f.what));
-    }
-    if (report.findings.size() > kFindingsShown)
-      fmt::print("  … and {} more\n", report.findings.size() - kFindingsShown);
+    print_findings(report.findings);
     fmt::print("Sound are\n");
     print_contents(report);
     return kExitFailed;
@@ -83,15 +110,28 @@ int print_report(const VerifyReport& report) {
   return whole ? kExitDone : kExitUnsignedTail;
 }
 
+int finish(const CommandLine& line, int exit_code) {
+  if (std::fflush(stdout) != 0) return line.failed(Error{"standard output: it cannot be written"});
+  return exit_code;
+}
+
+int verify_this_bundle(const CommandLine& line, const std::string& bundle, const std::string& fingerprint) {
+  catch_interrupts();
+  const auto report = verify_bundle(system_files(), bundle, fingerprint, &interrupt_flag());
+  if (!report) return line.failed(report.error());
+  return finish(line, print_report(*report));
+}
+
 }  // namespace
 
 int command_verify(int argc, char** argv) {
   std::vector<std::string> store;
-  std::string key, checkpoint;
+  std::string key, checkpoint, bundle;
   unsigned threads = std::max(1u, std::thread::hardware_concurrency());
   CommandLine line(kText);
   auto add = line.options().add_options();
-  add("store", po::value(&store)->value_name("DIR[,DIR...]")->required()->composing(), "directories of the store");
+  add("store", po::value(&store)->value_name("DIR[,DIR...]")->composing(), "directories of the store");
+  add("bundle", po::value(&bundle)->value_name("DIR"), "a directory that 'extract --bundle' made, instead of a store");
   add("key", po::value(&key)->value_name("FINGERPRINT")->required(), "of the key that is trusted: 64 hex digits");
   add("checkpoint", po::value(&checkpoint)->value_name("FILE"), "checkpoints that left the machine");
   add("threads", po::value(&threads)->value_name("N"), "segments checked at once (default: one per core)");
@@ -102,10 +142,14 @@ int command_verify(int argc, char** argv) {
   options.fingerprint = lower(key);
   options.threads = std::max(1u, threads);
   options.stop = &interrupt_flag();
-  if (options.directories.empty()) return line.usage_error("--store names no directory");
+  if (options.directories.empty() == bundle.empty()) {
+    return line.usage_error("say what to verify: --store DIR or --bundle DIR");
+  }
   if (!is_fingerprint(options.fingerprint)) {
     return line.usage_error(fmt::format("--key {}: expected 64 hex digits", printable(key)));
   }
+  if (!bundle.empty() && !checkpoint.empty()) return line.usage_error("--checkpoint is for --store");
+  if (!bundle.empty()) return verify_this_bundle(line, bundle, options.fingerprint);
   if (!checkpoint.empty()) {
     auto notes = read_checkpoint_file(system_files(), checkpoint);
     if (!notes) return line.failed(notes.error());
@@ -117,9 +161,7 @@ int command_verify(int argc, char** argv) {
   const auto report = verify_store(system_files(), options);
   if (terminal) fmt::print(stderr, "\r\x1b[K");
   if (!report) return line.failed(report.error());
-  const int exit_code = print_report(*report);
-  if (std::fflush(stdout) != 0) return line.failed(Error{"standard output: it cannot be written"});
-  return exit_code;
+  return finish(line, print_report(*report));
 }
 
 }  // namespace gatetape

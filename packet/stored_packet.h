@@ -1,6 +1,7 @@
 // A packet as the store hands it out, and the words that writer, readers and queries share about it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -31,6 +32,12 @@ struct PacketContext {
   bool encrypted = false;  // its payload will not be seen again: looking for repeats in it is wasted
 };
 
+// Where a stored packet lies: in the segment of that uuid, the frame with that number, the packet with that one.
+struct PacketPlace {
+  std::array<uint8_t, 16> segment{};
+  uint32_t frame = 0, row = 0;
+};
+
 // A stored packet. Its views live until the next one is visited. Its interface_id is its place among the interfaces
 // that the same reader's summary() has, or would have if it were asked later.
 struct StoredPacket {
@@ -38,6 +45,7 @@ struct StoredPacket {
   uint64_t flow_id = 0;  // 0: of no flow
   uint16_t worker = 0;
   RetentionClass retention = RetentionClass::kFull;
+  PacketPlace place;
 };
 
 }  // namespace gatetape

@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "storage/format/sha256.h"
 
@@ -28,5 +30,16 @@ class MerkleTree {
   // Bit n of size_ says that subtrees_[n] is the root of a full subtree of 2^n leaves; larger ones lie further left.
   std::array<Sha256Digest, 64> subtrees_;
 };
+
+// Proofs that some leaves stand at their places in a tree, for one leaf or many at once: the roots of those largest
+// subtrees that hold none of them, from left to right. For one leaf these are the hashes of RFC 6962's audit path, in
+// the order of their subtrees.
+//
+// `positions`: rising, below leaves.size().
+std::vector<Sha256Digest> merkle_proof(std::span<const Sha256Digest> leaves, std::span<const uint64_t> positions);
+// Returns the root of the tree of `size` leaves that has `leaves` at `positions`; nothing when the proof does not fit.
+// All may be hostile.
+std::optional<Sha256Digest> merkle_root(uint64_t size, std::span<const uint64_t> positions,
+                                        std::span<const Sha256Digest> leaves, std::span<const Sha256Digest> proof);
 
 }  // namespace gatetape

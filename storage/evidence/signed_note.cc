@@ -96,6 +96,25 @@ std::string sign_note_line(std::string_view name, const Ed25519Key& key, const E
   return fmt::format("{}{} {}\n", kDash, name, base64(bytes));
 }
 
+Result<std::vector<SignedNote::Signature>> parse_note_signatures(std::string_view lines) {
+  std::vector<SignedNote::Signature> signatures;
+  while (const auto line = take_line(lines)) {
+    const size_t space = line->rfind(' ');
+    if (!line->starts_with(kDash) || space < kDash.size()) return fail("a line after the text is no signature");
+    const auto bytes = from_base64(line->substr(space + 1));
+    if (!bytes) return fail("a signature is not base64");
+    SignedNote::Signature signature;
+    if (bytes->size() != signature.key_id.size() + signature.signature.size()) continue;
+    signature.name = line->substr(kDash.size(), space - kDash.size());
+    std::memcpy(signature.key_id.data(), bytes->data(), signature.key_id.size());
+    std::memcpy(signature.signature.data(), bytes->data() + signature.key_id.size(), signature.signature.size());
+    signatures.push_back(std::move(signature));
+  }
+  if (!lines.empty()) return fail("it ends inside a line");
+  if (signatures.empty()) return fail("no signature");
+  return signatures;
+}
+
 Result<SignedNote> SignedNote::parse(std::string_view note) {
   if (note.size() > kNoteBytesMax) return fail("longer than {} bytes", kNoteBytesMax);
   const size_t empty_line = note.find("\n\n");
@@ -105,21 +124,9 @@ Result<SignedNote> SignedNote::parse(std::string_view note) {
   auto checkpoint = parse_checkpoint(out.signed_text);
   if (!checkpoint) return pass_on(checkpoint);
   out.checkpoint = std::move(*checkpoint);
-  note.remove_prefix(empty_line + 2);
-  while (const auto line = take_line(note)) {
-    const size_t space = line->rfind(' ');
-    if (!line->starts_with(kDash) || space < kDash.size()) return fail("a line after the text is no signature");
-    const auto bytes = from_base64(line->substr(space + 1));
-    if (!bytes) return fail("a signature is not base64");
-    Signature signature;
-    if (bytes->size() != signature.key_id.size() + signature.signature.size()) continue;
-    signature.name = line->substr(kDash.size(), space - kDash.size());
-    std::memcpy(signature.key_id.data(), bytes->data(), signature.key_id.size());
-    std::memcpy(signature.signature.data(), bytes->data() + signature.key_id.size(), signature.signature.size());
-    out.signatures.push_back(std::move(signature));
-  }
-  if (!note.empty()) return fail("it ends inside a line");
-  if (out.signatures.empty()) return fail("no signature");
+  auto signatures = parse_note_signatures(note.substr(empty_line + 2));
+  if (!signatures) return pass_on(signatures);
+  out.signatures = std::move(*signatures);
   return out;
 }
 

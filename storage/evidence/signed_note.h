@@ -46,6 +46,9 @@ struct SignedNote {
   const Signature* by(const Ed25519Key& key) const;
 };
 
+// The lines after a note's empty line. Fails with what is wrong with them.
+Result<std::vector<SignedNote::Signature>> parse_note_signatures(std::string_view lines);
+
 // H(name || "\n" || 0x01 || key), its first four bytes.
 std::array<uint8_t, 4> note_key_id(std::string_view name, const Ed25519Key& key);
 std::string sign_note_line(std::string_view name, const Ed25519Key& key, const Ed25519Signature& signature);

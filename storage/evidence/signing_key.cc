@@ -54,11 +54,6 @@ bool read_base64(std::string_view text, std::array<uint8_t, N>& out) {
   return true;
 }
 
-// "endorsed KEY by PREVIOUS signature SIGNATURE", in base64.
-std::string line_of(const KeyEndorsement& e) {
-  return fmt::format("{}{} by {} signature {}\n", kEndorsed, base64(e.key), base64(e.previous), base64(e.signature));
-}
-
 bool parse_line(std::string_view line, KeyEndorsement& e) {
   line.remove_prefix(kEndorsed.size());
   const size_t by = line.find(" by "), signature = line.find(" signature ");
@@ -136,6 +131,17 @@ std::string key_fingerprint(const Ed25519Key& key) {
   return hex(sha256(der));
 }
 
+std::optional<Ed25519Key> public_key_from_pem(std::string_view text) {
+  const BioPointer bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free);
+  GT_CHECK(bio != nullptr);
+  const KeyPointer evp(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr), EVP_PKEY_free);
+  if (evp == nullptr || EVP_PKEY_get_base_id(evp.get()) != EVP_PKEY_ED25519) return std::nullopt;
+  Ed25519Key key;
+  size_t size = key.size();
+  if (EVP_PKEY_get_raw_public_key(evp.get(), key.data(), &size) != 1 || size != key.size()) return std::nullopt;
+  return key;
+}
+
 std::string public_key_pem(const Ed25519Key& key) {
   const KeyPointer evp = public_evp_key(key);
   const BioPointer bio(BIO_new(BIO_s_mem()), BIO_free);
@@ -154,6 +160,19 @@ bool verify_signature(const Ed25519Key& key, std::string_view message, const Ed2
 
 bool KeyEndorsement::verified() const {
   return verify_signature(previous, endorsement_message(key), signature);
+}
+
+std::string KeyEndorsement::line() const {
+  return fmt::format("{}{} by {} signature {}\n", kEndorsed, base64(key), base64(previous), base64(signature));
+}
+
+std::optional<std::vector<KeyEndorsement>> endorsements_in(std::string_view text) {
+  std::vector<KeyEndorsement> endorsements;
+  for (size_t end; (end = text.find('\n')) != std::string_view::npos; text.remove_prefix(end + 1)) {
+    const std::string_view line = text.substr(0, end);
+    if (line.starts_with(kEndorsed) && !parse_line(line, endorsements.emplace_back())) return std::nullopt;
+  }
+  return endorsements;
 }
 
 SigningKey::SigningKey(void* key) : key_(key, [](void* held) { EVP_PKEY_free(static_cast<EVP_PKEY*>(held)); }) {
@@ -188,12 +207,9 @@ Result<SigningKey> SigningKey::load(const std::string& path) {
     return fail("{}: holds no Ed25519 private key in PEM", path);
   }
   SigningKey key(evp.release());
-  std::string_view rest = file.text;
-  for (size_t end; (end = rest.find('\n')) != std::string_view::npos; rest.remove_prefix(end + 1)) {
-    const std::string_view line = rest.substr(0, end);
-    if (!line.starts_with(kEndorsed)) continue;
-    if (!parse_line(line, key.endorsements_.emplace_back())) return fail("{}: a damaged endorsement", path);
-  }
+  auto endorsements = endorsements_in(file.text);
+  if (!endorsements) return fail("{}: a damaged endorsement", path);
+  key.endorsements_ = std::move(*endorsements);
   if (!key.endorsements_.empty() && key.endorsements_.back().key != key.public_key_) {
     return fail("{}: its last endorsement is of another key", path);
   }
@@ -216,7 +232,7 @@ Result<void> SigningKey::save(const std::string& path) const {
   GT_CHECK(bio != nullptr);
   GT_CHECK(PEM_write_bio_PrivateKey(bio.get(), as_key(key_), nullptr, nullptr, 0, nullptr, nullptr) == 1);
   Secret file{text_of(bio.get())};
-  for (const KeyEndorsement& endorsement : endorsements_) file.text += line_of(endorsement);
+  for (const KeyEndorsement& endorsement : endorsements_) file.text += endorsement.line();
   const std::string unfinished = path + ".new";
   if (::unlink(unfinished.c_str()) != 0 && errno != ENOENT) return fail_with(errno, "{}", unfinished);
   const Descriptor fd(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -249,8 +265,11 @@ Ed25519Signature SigningKey::sign(std::string_view message) const {
 }
 
 std::string SigningKey::sign(const CheckpointText& checkpoint) const {
-  const std::string text = checkpoint.text();
-  return text + "\n" + sign_note_line(checkpoint.origin, public_key_, sign(text));
+  return sign_note(checkpoint.origin, checkpoint.text());
+}
+
+std::string SigningKey::sign_note(std::string_view origin, const std::string& text) const {
+  return text + "\n" + sign_note_line(origin, public_key_, sign(text));
 }
 
 }  // namespace gatetape

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ namespace gatetape {
 // prints. It names a key to people.
 std::string key_fingerprint(const Ed25519Key& key);
 std::string public_key_pem(const Ed25519Key& key);
+// Nothing when the text is no Ed25519 public key in PEM.
+std::optional<Ed25519Key> public_key_from_pem(std::string_view text);
 
 bool verify_signature(const Ed25519Key& key, std::string_view message, const Ed25519Signature& signature);
 
@@ -28,7 +31,11 @@ struct KeyEndorsement {
   Ed25519Signature signature{};
 
   bool verified() const;
+  // "endorsed KEY by PREVIOUS signature SIGNATURE", in base64, as a line.
+  std::string line() const;
 };
+// Those among the lines of a text; nothing when one of them is damaged or false.
+std::optional<std::vector<KeyEndorsement>> endorsements_in(std::string_view text);
 
 class SigningKey {
  public:
@@ -54,6 +61,8 @@ class SigningKey {
   Ed25519Signature sign(std::string_view message) const;
   // The checkpoint as a note, signed.
   std::string sign(const CheckpointText& checkpoint) const;
+  // Any other text that ends with a newline, as a note of that origin.
+  std::string sign_note(std::string_view origin, const std::string& text) const;
 
  private:
   explicit SigningKey(void* key);  // an EVP_PKEY, which becomes this object's

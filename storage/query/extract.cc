@@ -146,6 +146,7 @@ Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, co
     if (!expression.matches(packet)) return true;
     note_packet(packet, statement);
     flows.note(packet.flow_id, statement);
+    if (request.written) request.written(packet);
     written = (*output)->write(packet.packet);
     return written.has_value();
   });

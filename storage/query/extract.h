@@ -17,7 +17,8 @@ namespace gatetape {
 struct ExtractRequest {
   TimeRange range;
   Origin origin;
-  PcapOutputOptions output;  // interfaces and comment are filled in here
+  PcapOutputOptions output;                          // interfaces and comment are filled in here
+  std::function<void(const StoredPacket&)> written;  // if given, is called with each packet that went into the file
 };
 
 // `stop` is asked after each packet read; when it says so, nothing is left of the output file and the extraction fails.

@@ -232,6 +232,16 @@ void write_origin(JsonWriter& json, const ExtractStatement& statement) {
   json.end_array();
 }
 
+void write_bundle(JsonWriter& json, const BundleFacts& bundle, uint64_t packets) {
+  json.begin_object("bundle").field("proven", bundle.proven).field("not_proven", packets - bundle.proven);
+  json.begin_array("reasons");
+  for (const std::string& reason : bundle.not_proven) json.value(reason);
+  json.end_array().begin_object("checkpoint").field("origin", bundle.checkpoint_origin);
+  json.field("entries", bundle.checkpoint_leaves).field("time", format_time(bundle.checkpoint_ns));
+  json.field("key", bundle.key_fingerprint).end_object();
+  json.field("manifest_signed", bundle.manifest_signed).end_object();
+}
+
 }  // namespace
 
 void append_statement(std::string& out, const ExtractStatement& statement) {
@@ -257,6 +267,7 @@ void append_statement(std::string& out, const ExtractStatement& statement) {
   }
   json.end_object();
   write_read(json, statement.read);
+  if (statement.bundle) write_bundle(json, *statement.bundle, statement.packets);
   json.end_object();
 }
 

@@ -21,6 +21,17 @@ struct Origin {
   std::vector<std::string> stores;
 };
 
+// How far a bundle proves the packets in it.
+struct BundleFacts {
+  uint64_t proven = 0;
+  std::vector<std::string> not_proven;  // why the others are not
+  std::string checkpoint_origin;
+  uint64_t checkpoint_leaves = 0;
+  int64_t checkpoint_ns = 0;
+  std::string key_fingerprint;   // the key that signed the checkpoint
+  bool manifest_signed = false;  // by that key
+};
+
 struct ExtractStatement {
   std::string expression;
   TimeRange range;
@@ -38,8 +49,9 @@ struct ExtractStatement {
   bool needs_records = false;  // the expression is answered through records
   bool sids_loaded_known = true;
   std::vector<Shortfall> rules_not_loaded;  // rules that the expression asks for
-  ReadStatistics read;                      // while reading packets
-  ReadStatistics read_records;              // damage and loss among the records that were asked for
+  std::optional<BundleFacts> bundle;
+  ReadStatistics read;          // while reading packets
+  ReadStatistics read_records;  // damage and loss among the records that were asked for
 
   // Why something that was on the wire may be missing; empty: nothing is.
   std::vector<Shortfall> shortfalls() const;

@@ -44,6 +44,7 @@ bool PacketStream::open_next_segment() {
     segment_bytes_counted_ = 0;
     next_candidate_ = 0;
     candidates_.clear();
+    packet_.place.segment = segment_->header().uuid;
     const auto& frames = segment_->frames();
     const bool any_in_time = std::any_of(frames.begin(), frames.end(), [&](const FrameEntry& frame) {
       return in_time(frame.time_min_ns, frame.time_max_ns);
@@ -96,7 +97,10 @@ bool PacketStream::next_frame() {
     const bool ok = read_frame(frame);
     statistics_.bytes_read += segment_->bytes_read() - segment_bytes_counted_;
     segment_bytes_counted_ = segment_->bytes_read();
-    if (ok) return true;
+    if (ok) {
+      packet_.place.frame = frame;
+      return true;
+    }
     if (statistics_.frames_damaged == damaged_before) continue;
     statistics_.packets_damaged += entry.packets;
     statistics_.damaged_first_ns = std::min(statistics_.damaged_first_ns, entry.time_min_ns);
@@ -111,6 +115,7 @@ bool PacketStream::next() {
       next_row_ = 0;
       if (!frame_open_) return false;
     }
+    packet_.place.row = static_cast<uint32_t>(next_row_);
     const PacketRow& row = frame_.rows()[next_row_++];
     if (!wanted_[row.lane] || !in_time(row.timestamp_ns, row.timestamp_ns)) continue;
     const Lane& lane = frame_.lanes()[row.lane];

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/query_options.h"
 #include "packet/record_values.h"
+#include "storage/evidence/signing_key.h"
 #include "storage/write/store_writer.h"
 #include "tests/storage/query/query_support.h"
 
@@ -61,6 +62,8 @@ class RecordedStore {
     options.ring_bytes_max = 1 << 30;
     options.interfaces = {{"eth0", LinkType::kEthernet, 262144}};
     options.shared_ordinals = true;
+    options.evidence.key = std::make_shared<const SigningKey>(key_);
+    if (const auto saved = key_.save(file("key")); !saved) FAIL(saved.error().message);
     auto store = Store::open(options, false);
     if (!store) FAIL(store.error().message);
     for (size_t i = 0; i < packets_.size(); ++i) {
@@ -79,6 +82,7 @@ class RecordedStore {
   std::string path() const { return directory_.path("store"); }
   std::string file(const std::string& name) const { return directory_.path(name); }
   const std::vector<QueryPacket>& packets() const { return packets_; }
+  std::string fingerprint() const { return key_.fingerprint(); }
 
  private:
   void append_records(RecordBatch& batch) const {
@@ -117,6 +121,7 @@ class RecordedStore {
   }
 
   TemporaryDirectory directory_;
+  const SigningKey key_ = SigningKey::generate();
   std::vector<QueryPacket> packets_;
 };
 
@@ -178,6 +183,47 @@ TEST_CASE("extract gives back what was stored, with a statement") {
   }
 }
 
+TEST_CASE("a bundle is extracted and verified, for its user alone; whose word it is shows in the exit code") {
+  const RecordedStore store;
+  const std::string bundle = store.file("bundle"), other = store.file("other");
+  const Outcome made = run(command_extract, {"extract", "--store", store.path(), "--bundle", bundle, "--signing-key",
+                                             store.file("key"), "host 10.9.0.1"});
+  INFO(made.err);
+  CHECK(made.exit_code == kExitDone);
+  CHECK(made.err.find("proven by the checkpoint") != std::string::npos);
+  for (const auto& entry : std::filesystem::directory_iterator(bundle)) {
+    CAPTURE(entry.path());
+    CHECK((entry.status().permissions() & std::filesystem::perms(0777)) == std::filesystem::perms(0600));
+    CHECK(entry.file_size() > 0);
+  }
+  const std::vector<std::string> verify = {"verify", "--bundle", bundle, "--key", store.fingerprint()};
+  const Outcome sound = run(command_verify, verify);
+  INFO(sound.out << sound.err);
+  CHECK(sound.exit_code == kExitDone);
+  CHECK(sound.out.starts_with("Sound\n"));
+  CHECK(run(command_extract, {"extract", "--store", store.path(), "--bundle", bundle}).exit_code == kExitFailed);
+
+  const Outcome unsigned_one =
+      run(command_extract, {"extract", "--store", store.path(), "--bundle", other, "host 10.9.0.1"});
+  CHECK(unsigned_one.exit_code == kExitDone);
+  CHECK(unsigned_one.err.find("its manifest is not signed") != std::string::npos);
+  const Outcome word = run(command_verify, {"verify", "--bundle", other, "--key", store.fingerprint()});
+  CHECK(word.exit_code == kExitUnsignedTail);
+  CHECK(word.out.find("manifest is not signed") != std::string::npos);
+
+  std::ofstream(bundle + "/statement.json", std::ios::app) << "\n";
+  const Outcome changed = run(command_verify, verify);
+  CHECK(changed.exit_code == kExitFailed);
+  CHECK(changed.out.find("statement.json") != std::string::npos);
+  const std::string another = SigningKey::generate().fingerprint();
+  CHECK(run(command_verify, {"verify", "--bundle", other, "--key", another}).exit_code == kExitFailed);
+  const Outcome wrong_key = run(command_extract, {"extract", "--store", store.path(), "--bundle", store.file("third"),
+                                                  "--signing-key", store.file("none")});
+  CHECK(wrong_key.exit_code == kExitFailed);
+  CHECK(wrong_key.err.find("--signing-key") != std::string::npos);
+  CHECK(run(command_verify, {"verify", "--key", another}).exit_code == kExitUsage);
+}
+
 TEST_CASE("wrong command lines end with 2 and say why; nothing is written") {
   const RecordedStore store;
   const std::string file = store.file("out.pcapng");
@@ -192,7 +238,8 @@ TEST_CASE("wrong command lines end with 2 and say why; nothing is written") {
            {{"--store", store.path(), "--since", "noon"}, "noon"},
            {{"--store", store.path(), "--since", "-1h", "--until", "-2h"}, "not before"},
            {{"--store", store.path(), "--sid", "x"}, "not a number"},
-           {{"--store", store.path(), "--bundle", "d"}, "not available yet"},
+           {{"--store", store.path(), "--bundle", "d"}, "leave --write"},
+           {{"--store", store.path(), "--signing-key", "k"}, "for --bundle"},
            {{"--store", store.path(), "host 10.9.0.1 and tls.sni == a"}, "column 19"},
            {{"--store", store.path(), "port 80 and bogus[3] = 2"}, "column"},
        }) {

@@ -59,3 +59,37 @@ TEST_CASE("a growing tree has the root of the finished list at each size", "[mer
     REQUIRE(tree.root() == HashTree().root(scratch));
   }
 }
+
+TEST_CASE("proofs of any leaves lead to the root, and no other leaves do", "[merkle]") {
+  std::vector<Sha256Digest> leaves;
+  for (uint8_t size = 1; size < 40; size++) {
+    leaves.push_back(merkle_leaf({&size, 1}));
+    auto scratch = leaves;
+    const Sha256Digest root = HashTree().root(scratch);
+    for (uint32_t chosen = 1; chosen < 60; chosen++) {
+      std::vector<uint64_t> positions;
+      std::vector<Sha256Digest> some;
+      for (uint64_t i = 0; i < size; i++) {
+        if ((i * 7 + chosen * 13) % (chosen % 9 + 1) != 0) continue;
+        positions.push_back(i);
+        some.push_back(leaves[i]);
+      }
+      if (positions.empty()) continue;
+      auto proof = merkle_proof(leaves, positions);
+      CAPTURE(size, chosen);
+      REQUIRE(merkle_root(size, positions, some, proof) == root);
+      auto changed = some;
+      changed.back()[3] ^= 1;
+      REQUIRE(merkle_root(size, positions, changed, proof) != root);
+      proof.push_back(root);
+      REQUIRE(!merkle_root(size, positions, some, proof));
+      auto unordered = positions;
+      unordered.push_back(unordered.back());
+      some.push_back(some.back());
+      REQUIRE(!merkle_root(size, unordered, some, proof));
+    }
+  }
+  const std::vector<uint64_t> beyond = {40};
+  REQUIRE(!merkle_root(40, beyond, std::span(leaves).first(1), {}));
+  REQUIRE(!merkle_root(0, {}, {}, {}));
+}
