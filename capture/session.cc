@@ -373,7 +373,8 @@ void Session::show_progress() {
                               a.total(CounterGroup::kDropped), a[Counter::kHttpTransactions], a[Counter::kAlerts]));
 }
 
-// Ends the capture when one source breaks. A recorder that went on with half of its wires would look complete.
+// Ends the capture when one source breaks. A recorder that went on with half of its wires would look complete. A store
+// that fails does not end it: what cannot be stored is counted, inspection goes on, and finish() reports the failure.
 void Session::watch_for_failures() {
   for (const auto& worker : workers_) {
     if (worker->finished() && !worker->outcome()) fail_with(worker->outcome().error());
@@ -381,8 +382,6 @@ void Session::watch_for_failures() {
   for (const Outlet* outlet : options_.outlets) {
     if (Result<void> status = outlet->status(); !status) fail_with(status.error());
   }
-  if (store_ == nullptr) return;
-  if (Result<void> status = store_->status(); !status) fail_with(status.error());
 }
 
 bool Session::all_finished() const {

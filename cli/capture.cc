@@ -30,7 +30,8 @@ constexpr CommandText kText = {
 
 struct CaptureOptions {
   std::vector<std::string> sources, stores, ingress;
-  std::string hostile, filter, ring_size;
+  std::string hostile, filter;
+  std::optional<std::string> ring_size;
   unsigned workers = 1;
   int compression_level = 1;
   std::optional<uint64_t> anchor_seed;
@@ -51,7 +52,7 @@ struct CaptureOptions {
         "these networks and the ingress");
     add("filter", po::value(&filter)->value_name("BPF"), "record only packets that this tcpdump expression selects");
     add("workers", po::value(&workers)->value_name("N")->default_value(1), "worker threads, one per core");
-    add("ring-size", po::value(&ring_size)->value_name("SIZE"),
+    add("ring-size", po::value<std::string>()->value_name("SIZE")->notifier([this](auto& size) { ring_size = size; }),
         "most space that the store may take before the oldest packets are overwritten, e.g. 500G (default: four "
         "fifths of the free space)");
     add("compression", po::value(&compression_level)->value_name("LEVEL")->default_value(1), "zstd's level, 1 to 19");
@@ -92,9 +93,13 @@ Result<std::optional<StoreOptions>> store_options(const CaptureOptions& options)
   store.directories = directories;
   store.compression_level = options.compression_level;
   store.anchor_seed = options.anchor_seed;
-  if (!options.ring_size.empty()) {
-    Result<uint64_t> size = parse_size(options.ring_size);
+  if (options.ring_size) {
+    Result<uint64_t> size = parse_size(*options.ring_size);
     if (!size) return fail("--ring-size: {}", size.error().message);
+    if (*size < StoreOptions::kRingBytesMin * options.workers) {
+      return fail("--ring-size {}: expected at least {} for each worker", *options.ring_size,
+                  format_size(StoreOptions::kRingBytesMin));
+    }
     store.ring_bytes_max = *size;
   }
   return store;
@@ -115,7 +120,7 @@ int command_capture(int argc, char** argv) {
   if (options.compression_level < 1 || options.compression_level > 19) {
     return line.usage_error(fmt::format("--compression {}: expected 1 to 19", options.compression_level));
   }
-  if (!options.ring_size.empty() && options.stores.empty()) {
+  if (options.ring_size && options.stores.empty()) {
     return line.usage_error("--ring-size limits a store, but there is no --store");
   }
   Result<FilterOptions> filter = filter_options(options);

@@ -14,6 +14,15 @@ namespace {
 
 constexpr mode_t kFileRights = 0644, kDirectoryRights = 0755;
 
+// Calls again what a signal interrupted. Not for ever: a file system that always says so is broken.
+template <class Call>
+auto uninterrupted(Call call) {
+  constexpr int kTimesMax = 1000;
+  auto returned = call();
+  for (int i = 0; returned < 0 && errno == EINTR && i < kTimesMax; i++) returned = call();
+  return returned;
+}
+
 FileStatus status_of(const struct stat& status) {
   FileStatus out;
   out.kind = S_ISREG(status.st_mode)   ? FileStatus::Kind::kRegular
@@ -35,8 +44,9 @@ class SystemFile final : public File {
   Result<size_t> read_at(uint64_t offset, std::span<uint8_t> out) override {
     size_t done = 0;
     while (done < out.size()) {
-      const ssize_t n = ::pread(descriptor_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
-      if (n < 0 && errno == EINTR) continue;
+      const ssize_t n = uninterrupted([&] {
+        return ::pread(descriptor_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+      });
       if (n < 0) return failed();
       if (n == 0) break;
       done += static_cast<size_t>(n);
@@ -55,12 +65,12 @@ class SystemFile final : public File {
   }
 
   Result<void> truncate(uint64_t bytes) override {
-    if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) return failed();
+    if (uninterrupted([&] { return ::ftruncate(descriptor_, static_cast<off_t>(bytes)); }) != 0) return failed();
     return {};
   }
 
   Result<void> sync() override {
-    if (::fdatasync(descriptor_) != 0) return failed();
+    if (uninterrupted([&] { return ::fdatasync(descriptor_); }) != 0) return failed();
     return {};
   }
 
@@ -71,7 +81,7 @@ class SystemFile final : public File {
   }
 
   Result<bool> lock() override {
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return true;
+    if (uninterrupted([&] { return ::flock(descriptor_, LOCK_EX | LOCK_NB); }) == 0) return true;
     if (errno == EWOULDBLOCK) return false;
     return failed();
   }
@@ -82,8 +92,7 @@ class SystemFile final : public File {
   template <class Write>
   Result<void> write_all(std::span<const uint8_t> bytes, Write write) {
     for (size_t done = 0; done < bytes.size();) {
-      const ssize_t n = write(bytes.data() + done, bytes.size() - done, done);
-      if (n < 0 && errno == EINTR) continue;
+      const ssize_t n = uninterrupted([&] { return write(bytes.data() + done, bytes.size() - done, done); });
       if (n < 0) return failed();
       if (n == 0) return fail_with(EIO, "{}: nothing written", path_);
       done += static_cast<size_t>(n);
@@ -136,7 +145,7 @@ class SystemFiles final : public FileSystem {
   Result<void> sync_directory(const std::string& path) override {
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) return fail_with(errno, "{}", path);
-    const int code = ::fsync(descriptor) != 0 ? errno : 0;
+    const int code = uninterrupted([&] { return ::fsync(descriptor); }) != 0 ? errno : 0;
     ::close(descriptor);
     if (code != 0) return fail_with(code, "{}", path);
     return {};
@@ -161,12 +170,13 @@ class SystemFiles final : public FileSystem {
   Result<FreeSpace> free_space(const std::string& path) override {
     struct statvfs status;
     if (::statvfs(path.c_str(), &status) != 0) return fail_with(errno, "{}", path);
-    return FreeSpace{status.f_fsid, uint64_t{status.f_bavail} * status.f_frsize};
+    return FreeSpace{status.f_fsid, uint64_t{status.f_bavail} * status.f_frsize,
+                     uint64_t{status.f_blocks} * status.f_frsize};
   }
 
  private:
   static Result<std::unique_ptr<File>> open(const std::string& path, int flags) {
-    const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC, kFileRights);
+    const int descriptor = uninterrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kFileRights); });
     if (descriptor < 0) return fail_with(errno, "{}", path);
     return std::make_unique<SystemFile>(descriptor, path);
   }

@@ -33,6 +33,7 @@ struct FileStatus {
 struct FreeSpace {
   uint64_t device = 0;  // tells file systems apart
   uint64_t bytes = 0;   // that an unprivileged process may still write
+  uint64_t size = 0;    // the whole file system's
 };
 
 // An open file; closed, and its lock released, when it is destroyed. One thread may read or write while another calls

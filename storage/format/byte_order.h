@@ -26,6 +26,7 @@ class ByteSink {
   void clear() { size_ = 0; }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
+  bool has_memory() const { return !buffer_.empty(); }
   const uint8_t* data() const { return buffer_.data(); }
   uint8_t* data() { return buffer_.data(); }
   std::span<const uint8_t> bytes() const { return {buffer_.data(), size_}; }

@@ -62,7 +62,7 @@ void Housekeeper::seal(SegmentFile& segment) {
                       segment.header().retention == RetentionClass::kPinned, std::nullopt};
   auto sealed = seal_segment(files_, segment.path());
   // An index takes some per mille of a segment: a full disk can make room for it.
-  while (!sealed && is_out_of_space(sealed.error()) && ring_.evict_oldest())
+  while (!sealed && is_out_of_space(sealed.error()) && ring_.evict_oldest(parent_directory(segment.path())))
     sealed = seal_segment(files_, segment.path());
   if (sealed) {
     entry.bytes = sealed->file_bytes;

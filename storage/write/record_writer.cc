@@ -3,25 +3,27 @@
 #include <algorithm>
 
 #include "common/check.h"
+#include "common/log.h"
 #include "storage/read/record_reader.h"
 
 namespace gatetape {
 namespace {
 
-constexpr size_t kFrameBytes = 256 << 10;  // before compression
+constexpr size_t kFrameBytes = 256 << 10;     // before compression
+constexpr size_t kWaitingBytesMax = 8 << 20;  // in each group, while the disk fails
 
 struct Span {
   int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
 };
 
-Result<Span> span_of(std::span<const uint8_t> batch) {
+Span span_of(std::span<const uint8_t> batch) {
   Span span;
   auto read = for_each_record(batch, [&](const Record& record) {
     const RecordTime time = time_of(record);
     span.first_ns = std::min(span.first_ns, time.first_ns);
     span.last_ns = std::max(span.last_ns, time.last_ns);
   });
-  if (!read) return pass_on(read);
+  GT_CHECK(read);  // they were walked when they came
   return span;
 }
 
@@ -34,11 +36,11 @@ Sha256Digest leaf_of(std::span<const uint8_t> batch) {
 
 }  // namespace
 
-RecordWriter::RecordWriter(FileSystem& files, std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
+RecordWriter::RecordWriter(FileSystem& files, Directories& directories, SegmentHeader base, uint64_t segment_bytes_max,
                            std::function<uint64_t()> next_sequence, const Identities& identities, Clock& clock,
                            Ring& ring, Housekeeper& housekeeper)
     : files_(files),
-      directory_(std::move(directory)),
+      directories_(directories),
       header_(std::move(base)),
       segment_bytes_max_(segment_bytes_max),
       next_sequence_(std::move(next_sequence)),
@@ -51,16 +53,16 @@ RecordWriter::RecordWriter(FileSystem& files, std::string directory, SegmentHead
 
 Result<void> RecordWriter::write(const RecordBatch& batch) {
   std::lock_guard lock(mutex_);
-  if (!failure_) return failure_;
-  if (closed_) return fail("{}: the store is closed", directory_);
+  if (closed_) return fail("a record came after the store was closed");
   if (batch.empty()) return {};
   if (batch.size_bytes() > kSectionBytesMax - kFrameBytes)
     return fail("a record batch of {} bytes is too large", batch.size_bytes());
   gather(batch);
   for (Pending& pending : pending_) {
-    if (pending.bytes.size() >= kFrameBytes && !flush(pending)) break;
+    if (pending.bytes.size() >= kFrameBytes && !flush(pending) && pending.bytes.size() > kWaitingBytesMax)
+      lose(pending);
   }
-  return failure_;
+  return {};
 }
 
 // Extracts ask for flows, accounts and events of long times, of which HTTP transactions are by far the most bytes; and
@@ -84,28 +86,14 @@ void RecordWriter::gather(const RecordBatch& batch) {
   GT_CHECK(walked);  // we made it
 }
 
-Result<void> RecordWriter::flush_if_old() {
+void RecordWriter::flush_if_old() {
   constexpr int64_t kWait_ns = 500'000'000;
   const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock) return {};
+  if (!lock) return;
   const int64_t now_ns = clock_.monotonic_ns();
   for (Pending& pending : pending_) {
     if (pending.records != 0 && now_ns - pending.since_ns >= kWait_ns && !flush(pending)) break;
   }
-  return failure_;
-}
-
-Result<void> RecordWriter::open_segment() {
-  header_.sequence = next_sequence_();
-  header_.uuid = identities_.segment_uuid(header_.sequence);
-  header_.created_ns = clock_.wall_ns();
-  auto segment = SegmentFile::create(files_, directory_, header_, ring_);
-  if (!segment) return pass_on(segment);
-  segment_ = std::move(*segment);
-  frame_number_ = 0;
-  roots_.clear();
-  housekeeper_.opened(segment_);
-  return {};
 }
 
 void RecordWriter::finish_segment() {
@@ -114,8 +102,22 @@ void RecordWriter::finish_segment() {
   housekeeper_.finished(std::exchange(segment_, nullptr));
 }
 
-// The frame of one batch; completes the header.
-ByteSink RecordWriter::frame_of(std::span<const uint8_t> batch, FrameHeader& header) {
+// The next frame of the segment that the header describes, with all of its header.
+ByteSink RecordWriter::frame_of(const Pending& pending, FrameHeader& header) {
+  const auto batch = pending.bytes.bytes();
+  const Span span = span_of(batch);
+  header.kind = FrameKind::kRecords;
+  header.segment_id = segment_id(header_.uuid);
+  header.number = static_cast<uint32_t>(roots_.size());
+  header.packets = pending.records;
+  header.literal_position = pending.types;
+  header.time_min_ns = span.first_ns;
+  header.time_max_ns = span.last_ns;
+  header.captured_bytes = batch.size();
+  header.account_added = records_ + pending.records;
+  std::vector<Sha256Digest> leaves{leaf_of(batch)};
+  header.root = hash_tree_.frame_root(header_.uuid, header, {}, leaves);
+
   ByteSink frame;
   frame.zeros(frame_header_bytes(1));
   Section section;
@@ -132,40 +134,76 @@ ByteSink RecordWriter::frame_of(std::span<const uint8_t> batch, FrameHeader& hea
   return frame;
 }
 
-// Errors are sticky: records that could not be written are gone, and every later call says so.
-Result<void> RecordWriter::flush(Pending& pending) {
-  if (!failure_ || pending.records == 0) return failure_;
-  if (segment_ == nullptr && !(failure_ = open_segment())) return failure_;
-  auto span = span_of(pending.bytes.bytes());
-  if (!span) return failure_ = pass_on(span);
+void RecordWriter::written(const Pending& pending, const Sha256Digest& root) {
+  roots_.push_back(root);
   records_ += pending.records;
-  FrameHeader header;
-  header.kind = FrameKind::kRecords;
-  header.segment_id = segment_id(header_.uuid);
-  header.number = frame_number_++;
-  header.packets = pending.records;
-  header.literal_position = pending.types;
-  header.time_min_ns = span->first_ns;
-  header.time_max_ns = span->last_ns;
-  header.captured_bytes = pending.bytes.size();
-  header.account_added = records_;
-  std::vector<Sha256Digest> leaves{leaf_of(pending.bytes.bytes())};
-  header.root = hash_tree_.frame_root(header_.uuid, header, {}, leaves);
-  roots_.push_back(header.root);
+  directories_.worked(parent_directory(segment_->path()));
+}
 
-  const ByteSink frame = frame_of(pending.bytes.bytes(), header);
-  pending.bytes.clear();
-  pending.records = 0;
-  pending.types = 0;
-  failure_ = segment_->append(frame.bytes());
-  if (failure_ && segment_->bytes() >= segment_bytes_max_) finish_segment();
-  return failure_;
+// False: it could not be, and the segment ends before it.
+bool RecordWriter::append(const Pending& pending) {
+  FrameHeader header;
+  const ByteSink frame = frame_of(pending, header);
+  const Result<void> appended = segment_->append(frame.bytes());
+  if (appended) {
+    written(pending, header.root);
+    return true;
+  }
+  directories_.set_aside(parent_directory(segment_->path()), appended.error());
+  finish_segment();
+  return false;
+}
+
+// A segment with what is pending as its first frame.
+Result<void> RecordWriter::begin_segment(const Pending& pending) {
+  for (;;) {  // a directory that fails twice is set aside
+    auto directory = directories_.choose(0);
+    if (!directory) return pass_on(directory);
+    header_.sequence = next_sequence_();
+    header_.uuid = identities_.segment_uuid(header_.sequence);
+    header_.created_ns = clock_.wall_ns();
+    roots_.clear();
+    FrameHeader header;
+    const ByteSink frame = frame_of(pending, header);
+    auto segment = SegmentFile::create(files_, *directory, header_, frame.bytes(), ring_);
+    if (segment) {
+      segment_ = std::move(*segment);
+      housekeeper_.opened(segment_);
+      written(pending, header.root);
+      return {};
+    }
+    directories_.set_aside(*directory, segment.error());
+  }
+}
+
+// Writes what is pending, into another segment where the present one fails. False: it is still pending.
+bool RecordWriter::flush(Pending& pending) {
+  if (pending.records == 0) return true;
+  if (segment_ == nullptr || !append(pending)) {
+    if (Result<void> begun = begin_segment(pending); !begun) {
+      if (failure_) failure_ = begun;
+      return false;
+    }
+  }
+  pending = {};
+  if (segment_->bytes() >= segment_bytes_max_) finish_segment();
+  return true;
+}
+
+void RecordWriter::lose(Pending& pending) {
+  if (lost_ == 0) log_error("store: records are lost: none can be written, and too many wait");
+  records_ += pending.records;
+  lost_ += pending.records;
+  pending = {};
 }
 
 Result<void> RecordWriter::close() {
   std::lock_guard lock(mutex_);
-  for (Pending& pending : pending_) (void)flush(pending);  // a failure stays in failure_
+  for (Pending& pending : pending_) {
+    if (!flush(pending)) lose(pending);
+  }
   closed_ = true;
+  if (lost_ != 0) log_error("store: {} records could not be written", lost_);
   if (segment_ != nullptr) finish_segment();
   return failure_;
 }

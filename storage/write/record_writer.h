@@ -12,6 +12,7 @@
 #include "storage/format/compression.h"
 #include "storage/format/format.h"
 #include "storage/format/hash_tree.h"
+#include "storage/write/directories.h"
 #include "storage/write/housekeeper.h"
 #include "storage/write/identities.h"
 #include "storage/write/ring.h"
@@ -23,13 +24,15 @@ class RecordWriter : public RecordSink {
  public:
   // `next_sequence` hands out sequence numbers. `base` has the run's fields set, and the previous segment's. All that
   // is passed by reference must outlive the writer.
-  RecordWriter(FileSystem& files, std::string directory, SegmentHeader base, uint64_t segment_bytes_max,
+  RecordWriter(FileSystem& files, Directories& directories, SegmentHeader base, uint64_t segment_bytes_max,
                std::function<uint64_t()> next_sequence, const Identities& identities, Clock& clock, Ring& ring,
                Housekeeper& housekeeper);
 
+  // Takes the batch over. While the disk fails records wait in memory, some megabytes of them; what is beyond that is
+  // lost: it is said, the frames that follow count it, and close() fails.
   Result<void> write(const RecordBatch& batch) override;
   // Writes out what has waited for half a second, unless another thread is in here: it will be asked again.
-  Result<void> flush_if_old();
+  void flush_if_old();
   // Writes out everything and hands the segment over for sealing; what comes later is refused.
   Result<void> close();
 
@@ -45,14 +48,17 @@ class RecordWriter : public RecordSink {
   static Group group_of(uint8_t type);
 
   void gather(const RecordBatch& batch);
-  Result<void> flush(Pending& pending);
-  ByteSink frame_of(std::span<const uint8_t> batch, FrameHeader& header);
-  Result<void> open_segment();
+  bool flush(Pending& pending);
+  bool append(const Pending& pending);
+  Result<void> begin_segment(const Pending& pending);
+  void written(const Pending& pending, const Sha256Digest& root);
+  void lose(Pending& pending);
+  ByteSink frame_of(const Pending& pending, FrameHeader& header);
   void finish_segment();
 
   std::mutex mutex_;
   FileSystem& files_;
-  std::string directory_;
+  Directories& directories_;
   SegmentHeader header_;
   uint64_t segment_bytes_max_;
   std::function<uint64_t()> next_sequence_;
@@ -62,13 +68,13 @@ class RecordWriter : public RecordSink {
   Housekeeper& housekeeper_;
   Compressor compressor_{1};
   std::shared_ptr<SegmentFile> segment_;
-  uint32_t frame_number_ = 0;
-  uint64_t records_ = 0;
+  uint64_t records_ = 0;  // written, or lost: readers find by it how many are missing
+  uint64_t lost_ = 0;
   HashTree hash_tree_;
-  std::vector<Sha256Digest> roots_;
+  std::vector<Sha256Digest> roots_;  // one per frame of the segment
   std::array<Pending, kGroupCount> pending_;
   bool closed_ = false;
-  Result<void> failure_;
+  Result<void> failure_;  // the first
 };
 
 }  // namespace gatetape

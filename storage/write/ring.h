@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "common/file.h"
@@ -23,7 +24,10 @@ class Ring {
     uint64_t bytes = 0;
     bool pinned = false;
     std::optional<SegmentFacts> facts;  // as the ledger has it; none: it is not listed there
-    bool operator<(const Segment& other) const { return sequence < other.sequence; }
+    bool said_stuck = false;            // that it cannot be removed was said
+    bool operator<(const Segment& other) const {
+      return std::tie(sequence, path) < std::tie(other.sequence, other.path);
+    }
   };
 
   Ring(FileSystem& files, uint64_t bytes_max) : files_(files), bytes_max_(bytes_max) {}
@@ -39,8 +43,9 @@ class Ring {
   // Fails when nothing but pinned and open segments is left, and they fill the ring.
   Result<void> reserve(uint64_t bytes);
   void unreserve(uint64_t bytes);
-  // Removes the oldest sealed unpinned segment, since the disk is full; false when there is none.
-  bool evict_oldest();
+  // Removes the oldest sealed unpinned segment of the directory, since its disk is full; false when there is none that
+  // can be removed.
+  bool evict_oldest(const std::string& directory);
 
   uint64_t bytes() const;
   uint64_t evicted() const;
@@ -48,7 +53,9 @@ class Ring {
   std::vector<std::string> take_evicted();
 
  private:
-  bool evict_oldest_locked(EvictionReason reason);
+  // In one directory, or in all.
+  bool evict_oldest_locked(EvictionReason reason, const std::string* directory);
+  bool evict_one_of(std::set<Segment>& segments, EvictionReason reason, const std::string* directory);
 
   mutable std::mutex mutex_;
   std::condition_variable sealed_one_;
@@ -59,6 +66,7 @@ class Ring {
   uint64_t bytes_ = 0;
   uint64_t evicted_ = 0;
   std::set<Segment> sealed_;
+  std::set<Segment> stuck_;  // could not be removed: still there, still counted, tried again when nothing else is left
   std::vector<std::string> evicted_names_;  // at most kNamesMax
   static constexpr size_t kNamesMax = 1000;
 };

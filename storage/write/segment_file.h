@@ -1,5 +1,5 @@
-// A segment being written: created under a temporary name, appended to frame by frame, within what the ring allows. A
-// full disk evicts the oldest segment and tries again. One thread writes; another may sync.
+// A segment being written: appears with its first frame in it, is appended to frame by frame, within what the ring
+// allows. A full disk evicts the oldest segment and tries again. One thread writes; another may sync.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,10 @@ namespace gatetape {
 
 class SegmentFile {
  public:
+  // Leaves nothing behind when it fails.
   static Result<std::shared_ptr<SegmentFile>> create(FileSystem& files, const std::string& directory,
-                                                     const SegmentHeader& header, Ring& ring);
+                                                     const SegmentHeader& header, std::span<const uint8_t> first_frame,
+                                                     Ring& ring);
 
   // All or nothing: a part that was written is cut off again.
   Result<void> append(std::span<const uint8_t> frame);

@@ -23,6 +23,24 @@ bool index_frame(SegmentReader& segment, uint32_t frame, FrameReader& reader, Se
   return true;
 }
 
+// Whether the segment was sealed before something in its index or its trailer was damaged: one of the two is still
+// whole. A crash while sealing leaves neither.
+bool was_sealed_once(SegmentReader& segment) {
+  const uint64_t end = segment.end_of_frames(), bytes_behind = segment.file_bytes() - end;
+  if (bytes_behind < Trailer::kBytes) return false;
+  std::vector<uint8_t> bytes(Trailer::kBytes);
+  Trailer trailer;
+  if (segment.read_bytes(segment.file_bytes() - bytes.size(), bytes) && Trailer::parse(bytes, trailer) &&
+      trailer.file_bytes == segment.file_bytes())
+    return true;
+  bytes.resize(std::min<uint64_t>(kHeaderBytesMax, bytes_behind));
+  FrameHeader index;
+  size_t needed = 0;
+  return segment.read_bytes(end, bytes) &&
+         FrameHeader::parse(bytes, segment_id(segment.header().uuid), index, needed) == FrameHeader::Parse::kOk &&
+         index.kind == FrameKind::kIndex && index.stored_bytes() <= bytes_behind - Trailer::kBytes;
+}
+
 }  // namespace
 
 SegmentFacts facts_of(const SealedSegment& sealed, const std::string& path) {
@@ -57,6 +75,10 @@ Result<SealedSegment> seal_segment(FileSystem& files, const std::string& path) {
   SealedSegment sealed{segment.header(), segment.summary(), static_cast<uint32_t>(segment.frames().size()),
                        segment.file_bytes(), segment.sealed()};
   if (sealed.was_sealed) return sealed;
+  if ((sealed.was_sealed = was_sealed_once(segment))) {
+    log_warning("{}: sealed, but its index or trailer is damaged: it is left as it is, and read without them", path);
+    return sealed;
+  }
 
   SegmentIndexBuilder builder;
   FrameReader reader;

@@ -22,8 +22,9 @@ struct SealedSegment {
 // As the ledger has it. `path`: of its file.
 SegmentFacts facts_of(const SealedSegment& sealed, const std::string& path);
 
-// Cuts off a torn tail, appends index and trailer, syncs. Does nothing to a segment that is sealed. A segment that
-// cannot be read to its end is left as it is: its tail may be whole.
+// Cuts off a torn tail, appends index and trailer, syncs. Does nothing to a segment that is sealed, even if its
+// index or its trailer was damaged since. A segment that cannot be read to its end is left as it is: its tail may be
+// whole.
 Result<SealedSegment> seal_segment(FileSystem& files, const std::string& path);
 
 }  // namespace gatetape

@@ -16,7 +16,11 @@ bool SegmentStream::segment_full() const {
 }
 
 void SegmentStream::begin_segment(uint64_t sequence) {
-  if (in_segment_) {
+  if (begins_anew_) {
+    header_.previous_root = {};
+    header_.previous_sequence = kNoSequence;
+    begins_anew_ = false;
+  } else if (in_segment_) {
     header_.previous_root = hash_tree_.segment_root(header_.serialise(), std::move(roots_));
     header_.previous_sequence = header_.sequence;
   }
@@ -31,7 +35,7 @@ void SegmentStream::begin_segment(uint64_t sequence) {
 
 void SegmentStream::close_frame(std::atomic<uint64_t>& next_sequence, ClosedFrame& out) {
   out.begins_segment = nullptr;
-  if (!in_segment_ || segment_full()) {
+  if (!in_segment_ || begins_anew_ || segment_full()) {
     begin_segment(next_sequence.fetch_add(1));
     out.begins_segment = std::make_shared<const SegmentHeader>(header_);
   }

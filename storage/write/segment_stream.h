@@ -35,8 +35,13 @@ class SegmentStream {
 
   // Closes the open frame into `out`, beginning a new segment where the limits say so.
   void close_frame(std::atomic<uint64_t>& next_sequence, ClosedFrame& out);
+  // The segment could not be written on: the next frame begins another, which links to none, since nobody knows how
+  // much of this one is there.
+  void begin_anew() { begins_anew_ = true; }
   // Drops the open frame's packets; returns how many.
   uint32_t drop_frame();
+  // So many packets of closed frames could not be written: the next frame's account says it.
+  void note_lost(uint32_t packets) { dropped_ += packets; }
 
  private:
   void begin_segment(uint64_t sequence);
@@ -47,7 +52,7 @@ class SegmentStream {
   SegmentHeader header_;
   SegmentLimits limits_;
   FrameBuilder frame_;
-  bool in_segment_ = false;
+  bool in_segment_ = false, begins_anew_ = false;
   uint64_t raw_bytes_ = 0, stored_bytes_ = 0;
   HashTree hash_tree_;
   std::vector<Sha256Digest> roots_;  // one per frame of the segment

@@ -84,14 +84,47 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
   return existing;
 }
 
-uint64_t default_ring_bytes(FileSystem& files, const std::vector<std::string>& directories, uint64_t bytes_present) {
-  uint64_t free_bytes = 0;
+namespace {
+
+struct Space {
+  uint64_t free_bytes = 0, size = 0;  // summed over all file systems
+  bool known = true;
+};
+
+Space space_of(FileSystem& files, const std::vector<std::string>& directories) {
+  Space sum;
   std::set<uint64_t> seen;
   for (const std::string& directory : directories) {
     const auto space = files.free_space(directory);
-    if (space && seen.insert(space->device).second) free_bytes += space->bytes;
+    if (!space) {
+      log_warning("{}: how large the file system is cannot be told", space.error().message);
+      sum.known = false;
+    } else if (seen.insert(space->device).second) {
+      sum.free_bytes += space->bytes;
+      sum.size += space->size;
+    }
   }
-  return (free_bytes + bytes_present) / 5 * 4;
+  return sum;
+}
+
+}  // namespace
+
+Result<void> check_ring_bytes(FileSystem& files, const std::vector<std::string>& directories, uint64_t ring_bytes,
+                              uint64_t at_least) {
+  if (ring_bytes < at_least) return fail("a ring of {} bytes is too small: it needs at least {}", ring_bytes, at_least);
+  const Space space = space_of(files, directories);
+  if (space.known && ring_bytes > space.size) {
+    return fail("a ring of {} bytes is larger than the file system of {}, which has {}", ring_bytes,
+                directories.front(), space.size);
+  }
+  return {};
+}
+
+uint64_t default_ring_bytes(FileSystem& files, const std::vector<std::string>& directories, uint64_t bytes_present,
+                            uint64_t at_least) {
+  const Space space = space_of(files, directories);
+  if (!space.known) return kRingUnbounded;
+  return std::max({(space.free_bytes + bytes_present) / 5 * 4, bytes_present, at_least});
 }
 
 }  // namespace gatetape

@@ -33,7 +33,16 @@ struct ExistingSegments {
 // Removes half-made files, seals what is unsealed. Segments that cannot be sealed stay as they are, with a warning.
 Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::string>& directories);
 
-// Four fifths of what the directories' file systems have free, beside what the store has already.
-uint64_t default_ring_bytes(FileSystem& files, const std::vector<std::string>& directories, uint64_t bytes_present);
+// Fails when a ring of that size is smaller than `at_least`, or larger than the directories' file systems, where these
+// can tell.
+Result<void> check_ring_bytes(FileSystem& files, const std::vector<std::string>& directories, uint64_t ring_bytes,
+                              uint64_t at_least);
+
+// Four fifths of what the directories' file systems have free and the store has already, and never less than the
+// latter: a start does not evict. kRingUnbounded where a file system does not say: the store grows until a disk is
+// full.
+inline constexpr uint64_t kRingUnbounded = uint64_t{1} << 62;
+uint64_t default_ring_bytes(FileSystem& files, const std::vector<std::string>& directories, uint64_t bytes_present,
+                            uint64_t at_least);
 
 }  // namespace gatetape

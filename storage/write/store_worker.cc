@@ -42,16 +42,19 @@ SegmentStream& QueueingStoreWorker::stream_of(RetentionClass retention) {
 
 void QueueingStoreWorker::add(const Packet& packet, const DecodedPacket& decoded, const PacketContext& context) {
   SegmentStream& stream = stream_of(context.retention);
-  if (!stream.frame().has_room(packet.captured_length)) close_frame(stream, options_.may_block);
+  if (!stream.frame().has_room(packet.captured_length)) close_frame(context.retention, options_.may_block);
   if (stream.frame().empty()) stream.opened_ns = now_ns_;
   stream.frame().add(packet, decoded, context);
   added_++;
 }
 
-void QueueingStoreWorker::close_frame(SegmentStream& stream, bool may_wait) {
+void QueueingStoreWorker::close_frame(RetentionClass retention, bool may_wait) {
+  SegmentStream& stream = stream_of(retention);
+  std::atomic<Wish>& wish = wishes_[static_cast<size_t>(retention)];
+  stream.note_lost(lost_[static_cast<size_t>(retention)].exchange(0, std::memory_order_relaxed));
   // Asked before the work of closing: a frame that is dropped must leave no trace that later frames could refer to.
   ClosedFrame* slot = queue_.free_slot();
-  if (shared_.failed.load(std::memory_order_relaxed)) {
+  if (wish.load(std::memory_order_relaxed) == Wish::kDrop) {
     dropped_failed_ += stream.drop_frame();
     return;
   }
@@ -64,6 +67,7 @@ void QueueingStoreWorker::close_frame(SegmentStream& stream, bool may_wait) {
     slot = queue_.free_slot();
     GT_CHECK(slot != nullptr);
   }
+  if (Wish asked = Wish::kBeginAnew; wish.compare_exchange_strong(asked, Wish::kNone)) stream.begin_anew();
   stream.close_frame(shared_.next_sequence, *slot);
   queue_.push();
   const uint64_t one = 1;
@@ -73,16 +77,19 @@ void QueueingStoreWorker::close_frame(SegmentStream& stream, bool may_wait) {
 
 void QueueingStoreWorker::tick(int64_t monotonic_ns) {
   now_ns_ = monotonic_ns;
-  for (auto& stream : streams_) {
+  for (size_t retention = 0; retention < streams_.size(); retention++) {
+    auto& stream = streams_[retention];
     if (stream == nullptr || stream->frame().empty()) continue;
     if (stream->opened_ns == 0) stream->opened_ns = monotonic_ns;  // added before the first tick
-    if (monotonic_ns - stream->opened_ns >= kFrameAgeMax_ns) close_frame(*stream, options_.may_block);
+    if (monotonic_ns - stream->opened_ns >= kFrameAgeMax_ns)
+      close_frame(static_cast<RetentionClass>(retention), options_.may_block);
   }
 }
 
 void QueueingStoreWorker::flush() {
-  for (auto& stream : streams_) {
-    if (stream != nullptr && !stream->frame().empty()) close_frame(*stream, true);
+  for (size_t retention = 0; retention < streams_.size(); retention++) {
+    const auto& stream = streams_[retention];
+    if (stream != nullptr && !stream->frame().empty()) close_frame(static_cast<RetentionClass>(retention), true);
   }
 }
 
@@ -97,13 +104,25 @@ StoreCounts QueueingStoreWorker::counts() const {
   return counts;
 }
 
-void QueueingStoreWorker::written(const FrameHeader& header) {
-  stored_bytes_.fetch_add(header.captured_bytes, std::memory_order_relaxed);
-  stored_.fetch_add(header.packets, std::memory_order_relaxed);
+void QueueingStoreWorker::written(const ClosedFrame& frame) {
+  stored_bytes_.fetch_add(frame.header.captured_bytes, std::memory_order_relaxed);
+  stored_.fetch_add(frame.header.packets, std::memory_order_relaxed);
 }
 
-void QueueingStoreWorker::not_written(const FrameHeader& header) {
-  not_written_.fetch_add(header.packets, std::memory_order_relaxed);
+void QueueingStoreWorker::interrupt(RetentionClass retention, bool any_directory) {
+  wishes_[static_cast<size_t>(retention)] = any_directory ? Wish::kBeginAnew : Wish::kDrop;
+}
+
+void QueueingStoreWorker::look_again() {
+  for (std::atomic<Wish>& wish : wishes_) {
+    Wish dropping = Wish::kDrop;
+    wish.compare_exchange_strong(dropping, Wish::kBeginAnew);
+  }
+}
+
+void QueueingStoreWorker::not_written(const ClosedFrame& frame) {
+  not_written_.fetch_add(frame.header.packets, std::memory_order_relaxed);
+  lost_[static_cast<size_t>(frame.retention)].fetch_add(frame.header.packets, std::memory_order_relaxed);
 }
 
 }  // namespace gatetape

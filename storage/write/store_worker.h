@@ -15,8 +15,7 @@ namespace gatetape {
 // Shared by the workers and the store's threads.
 struct StoreShared {
   std::atomic<uint64_t> next_sequence{1};
-  std::atomic<bool> failed{false};  // sticky
-  int frames_ready = -1;            // an eventfd: a queue has got something
+  int frames_ready = -1;  // an eventfd: a queue has got something
 };
 
 class QueueingStoreWorker : public StoreWorker {
@@ -39,12 +38,17 @@ class QueueingStoreWorker : public StoreWorker {
 
   // For the writing thread.
   FrameQueue& queue() { return queue_; }
-  void written(const FrameHeader& header);
-  void not_written(const FrameHeader& header);
+  void written(const ClosedFrame& frame);
+  void not_written(const ClosedFrame& frame);
+  // The stream's segment cannot be written on: its next frame begins another, or, where no directory can be written to,
+  // frames are dropped and counted until look_again().
+  void interrupt(RetentionClass retention, bool any_directory);
+  // A directory may be tried again.
+  void look_again();
 
  private:
   SegmentStream& stream_of(RetentionClass retention);
-  void close_frame(SegmentStream& stream, bool may_wait);
+  void close_frame(RetentionClass retention, bool may_wait);
 
   Options options_;
   StoreShared& shared_;
@@ -55,6 +59,11 @@ class QueueingStoreWorker : public StoreWorker {
   uint64_t added_ = 0, dropped_queue_full_ = 0, dropped_failed_ = 0;
   // The writing thread.
   std::atomic<uint64_t> stored_{0}, stored_bytes_{0}, not_written_{0};
+  // Packets of each class that were lost in writing, until its stream knows of them.
+  std::array<std::atomic<uint32_t>, kRetentionClassCount> lost_{};
+  // A demand of the writing thread on a stream; the worker's thread takes kBeginAnew back.
+  enum class Wish : uint8_t { kNone, kBeginAnew, kDrop };
+  std::array<std::atomic<Wish>, kRetentionClassCount> wishes_{};
 };
 
 }  // namespace gatetape

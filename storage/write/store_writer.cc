@@ -11,6 +11,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "common/thread_name.h"
+#include "storage/write/directories.h"
 #include "storage/write/housekeeper.h"
 #include "storage/write/identities.h"
 #include "storage/write/record_writer.h"
@@ -52,10 +53,13 @@ class DirectoryStore : public Store {
   SegmentHeader begin_stream(SegmentHeader header, const ExistingSegments& existing) const;
   void write_frames();  // the writing thread
   bool write_queued();
-  Result<void> write(unsigned worker, const ClosedFrame& frame);
+  Result<void> begin_segment(unsigned worker, const ClosedFrame& frame, std::shared_ptr<SegmentFile>& segment);
+  Result<void> append(const ClosedFrame& frame, std::shared_ptr<SegmentFile>& segment);
+  void write(unsigned worker, const ClosedFrame& frame);
+  bool keep_failure(const Result<void>& result);
   void note_failure(const Result<void>& result);
   void write_old_records();
-  void write_evictions();
+  void write_events();
   void open_ledger(ExistingSegments& existing);
 
   StoreOptions options_;
@@ -68,6 +72,7 @@ class DirectoryStore : public Store {
   StoreShared shared_;
   std::unique_ptr<Notary> notary_;  // nullptr: the ledger cannot be kept
   Ring ring_;
+  Directories packet_directories_, record_directories_;
   std::vector<std::unique_ptr<QueueingStoreWorker>> workers_;
   // The segments being written, by worker and class: the writing thread's.
   std::vector<std::array<std::shared_ptr<SegmentFile>, kRetentionClassCount>> open_;
@@ -103,6 +108,8 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
       run_started_ns_(options.run_started_ns != 0 ? options.run_started_ns : clock_.wall_ns()),
       locks_(std::move(locks)),
       ring_(files_, ring_bytes),
+      packet_directories_(files_, clock_, "packets", options_.directories),
+      record_directories_(files_, clock_, "records", options_.directories),
       open_(options.workers) {
   shared_.next_sequence = existing.last_sequence + 1;
   shared_.frames_ready = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -131,7 +138,7 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
   SegmentHeader records_header;
   records_header.kind = SegmentKind::kRecords;
   records_ = std::make_unique<RecordWriter>(
-      files_, options_.directories.front(), begin_stream(records_header, existing),
+      files_, record_directories_, begin_stream(records_header, existing),
       std::min(kRecordSegmentBytesMax, worker_options.limits.stored_bytes_max),
       [this] { return shared_.next_sequence.fetch_add(1); }, identities_, clock_, ring_, *housekeeper_);
   housekeeper_->start();
@@ -171,25 +178,33 @@ DirectoryStore::~DirectoryStore() {
 // Not left to the housekeeper, which may be sealing a segment for longer than a record may wait. Frames must not wait
 // for records either: whoever is writing some at the moment is left alone.
 void DirectoryStore::write_old_records() {
-  write_evictions();
-  note_failure(records_->flush_if_old());
+  write_events();
+  records_->flush_if_old();
 }
 
-// An evicted segment is something the store itself says.
-void DirectoryStore::write_evictions() {
+// The store's own events: evicted segments, directories that failed.
+void DirectoryStore::write_events() {
   RecordBatch batch;
   for (const std::string& path : ring_.take_evicted())
     batch.append(EventRecord{clock_.wall_ns(), "disk.evicted", path});
+  for (Directories* directories : {&packet_directories_, &record_directories_}) {
+    for (const auto& [name, detail] : directories->take_events())
+      batch.append(EventRecord{clock_.wall_ns(), name, detail});
+  }
   if (!batch.empty()) note_failure(records_->write(batch));
 }
 
-void DirectoryStore::note_failure(const Result<void>& result) {
-  if (result) return;
+// Returns whether it is the first.
+bool DirectoryStore::keep_failure(const Result<void>& result) {
+  if (result) return false;
   std::lock_guard lock(failure_mutex_);
-  if (!failure_) return;
+  if (!failure_) return false;
   failure_ = result;
-  shared_.failed = true;
-  log_error("store: {}", result.error().message);
+  return true;
+}
+
+void DirectoryStore::note_failure(const Result<void>& result) {
+  if (keep_failure(result)) log_error("store: {}", result.error().message);
 }
 
 Result<void> DirectoryStore::status() const {
@@ -197,18 +212,47 @@ Result<void> DirectoryStore::status() const {
   return failure_;
 }
 
-Result<void> DirectoryStore::write(unsigned worker, const ClosedFrame& frame) {
-  auto& segment = open_[worker][static_cast<size_t>(frame.retention)];
-  if (frame.begins_segment != nullptr) {
-    if (segment != nullptr) housekeeper_->finished(std::exchange(segment, nullptr));
-    auto created = SegmentFile::create(files_, options_.directories[worker % options_.directories.size()],
-                                       *frame.begins_segment, ring_);
-    if (!created) return pass_on(created);
-    segment = std::move(*created);
-    housekeeper_->opened(segment);
+// A segment in the worker's directory, or in another one when that fails; the frame is in it.
+Result<void> DirectoryStore::begin_segment(unsigned worker, const ClosedFrame& frame,
+                                           std::shared_ptr<SegmentFile>& segment) {
+  if (segment != nullptr) housekeeper_->finished(std::exchange(segment, nullptr));
+  for (;;) {  // a directory that fails twice is set aside
+    auto directory = packet_directories_.choose(worker);
+    if (!directory) return pass_on(directory);
+    auto created = SegmentFile::create(files_, *directory, *frame.begins_segment, frame.bytes.bytes(), ring_);
+    if (created) {
+      segment = std::move(*created);
+      housekeeper_->opened(segment);
+      packet_directories_.worked(*directory);
+      return {};
+    }
+    packet_directories_.set_aside(*directory, created.error());
   }
-  GT_CHECK(segment != nullptr);
-  return segment->append(frame.bytes.bytes());
+}
+
+// A segment that cannot be written on ends.
+Result<void> DirectoryStore::append(const ClosedFrame& frame, std::shared_ptr<SegmentFile>& segment) {
+  Result<void> appended = segment->append(frame.bytes.bytes());
+  if (appended) {
+    packet_directories_.worked(parent_directory(segment->path()));
+  } else {
+    packet_directories_.set_aside(parent_directory(segment->path()), appended.error());
+    housekeeper_->finished(std::exchange(segment, nullptr));
+  }
+  return appended;
+}
+
+// A frame that cannot be written is lost, and those of its segment behind it: they may refer to it. The stream, which
+// learns of it by interrupt(), begins another segment.
+void DirectoryStore::write(unsigned worker, const ClosedFrame& frame) {
+  auto& segment = open_[worker][static_cast<size_t>(frame.retention)];
+  if (frame.begins_segment == nullptr && segment == nullptr) return workers_[worker]->not_written(frame);
+  const Result<void> written =
+      frame.begins_segment != nullptr ? begin_segment(worker, frame, segment) : append(frame, segment);
+  if (written) return workers_[worker]->written(frame);
+  keep_failure(written);  // the directories have said it
+  workers_[worker]->not_written(frame);
+  workers_[worker]->interrupt(frame.retention, packet_directories_.any_usable());
 }
 
 // Takes one frame from each queue; false when all were empty.
@@ -218,10 +262,11 @@ bool DirectoryStore::write_queued() {
     const ClosedFrame* frame = workers_[worker]->queue().oldest();
     if (frame == nullptr) continue;
     any = true;
-    // After a failure nothing more is written: a later frame may refer to the one that is missing.
-    if (!shared_.failed) note_failure(write(worker, *frame));
-    shared_.failed ? workers_[worker]->not_written(frame->header) : workers_[worker]->written(frame->header);
+    write(worker, *frame);
     workers_[worker]->queue().pop();
+  }
+  if (!status() && packet_directories_.any_usable()) {
+    for (auto& worker : workers_) worker->look_again();
   }
   return any;
 }
@@ -254,7 +299,7 @@ Result<void> DirectoryStore::close() {
   const uint64_t one = 1;
   (void)!::write(shared_.frames_ready, &one, sizeof one);
   writing_thread_.join();
-  write_evictions();
+  write_events();
   note_failure(records_->close());
   for (auto& worker : open_) {
     for (auto& segment : worker) {
@@ -279,6 +324,11 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, bool liv
     if (!lock) return pass_on(lock);
     locks.push_back(std::move(*lock));
   }
+  const uint64_t at_least = StoreOptions::kRingBytesMin * options.workers;
+  if (options.ring_bytes_max != 0) {
+    auto sane = check_ring_bytes(files, options.directories, options.ring_bytes_max, at_least);
+    if (!sane) return pass_on(sane);
+  }
   auto existing = take_stock(files, options.directories);
   if (!existing) return pass_on(existing);
   if (existing->recovered != 0) {
@@ -289,8 +339,9 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, bool liv
   }
   uint64_t present = 0;
   for (const Ring::Segment& segment : existing->segments) present += segment.bytes;
-  const uint64_t ring_bytes =
-      options.ring_bytes_max != 0 ? options.ring_bytes_max : default_ring_bytes(files, options.directories, present);
+  const uint64_t ring_bytes = options.ring_bytes_max != 0
+                                  ? options.ring_bytes_max
+                                  : default_ring_bytes(files, options.directories, present, at_least);
   return std::make_unique<DirectoryStore>(options, live, std::move(locks), std::move(*existing), ring_bytes);
 }
 

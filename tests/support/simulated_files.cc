@@ -312,7 +312,8 @@ Result<FreeSpace> SimulatedFiles::free_space(const std::string& path) {
   if (const int code = ask(Operation::kFreeSpace, path).code; code != 0) return fail_with(code, "{}", path);
   const std::lock_guard lock(mutex_);
   constexpr uint64_t kPlenty = uint64_t{1} << 40;
-  return FreeSpace{1, std::min(capacity_, kPlenty) - std::min(used_, std::min(capacity_, kPlenty))};
+  const uint64_t size = std::min(capacity_, kPlenty);
+  return FreeSpace{1, size - std::min(used_, size), size};
 }
 
 }  // namespace gatetape::test

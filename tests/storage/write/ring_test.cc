@@ -171,7 +171,7 @@ bool in_child(F body) {
 
 }  // namespace
 
-TEST_CASE("an error of the disk is sticky, counted, and leaves a readable store", "[store][ring]") {
+TEST_CASE("an error of the disk is remembered and counted, and another segment is begun", "[store][ring]") {
   TemporaryDirectory directory;
   const auto packets = noise(34, 6000);  // 9 MB
   const bool as_expected = in_child([&] {
@@ -190,7 +190,11 @@ TEST_CASE("an error of the disk is sticky, counted, and leaves a readable store"
   CHECK(as_expected);
   const auto read = read_packets(directory.path("store"));
   CHECK(read.size() > 500);
-  for (size_t i = 0; i < read.size(); i++) REQUIRE(same(read[i].packet, packets[i]));
+  size_t at = 0;  // in order, with holes
+  for (const auto& stored : read) {
+    while (at < packets.size() && !same(stored.packet, packets[at])) at++;
+    REQUIRE(at < packets.size());
+  }
 }
 
 TEST_CASE("a full disk evicts and goes on", "[store][ring]") {
@@ -200,8 +204,8 @@ TEST_CASE("a full disk evicts and goes on", "[store][ring]") {
     WARN("skipped: no permission to mount a small file system");
     return;
   }
-  StoreOptions options = small_store(directory.path("store"));  // whose ring is far larger than the disk
-  options.ring_bytes_max = 30 << 20;
+  StoreOptions options = small_store(directory.path("store"));  // whose ring is as large as the disk
+  options.ring_bytes_max = 12 << 20;
   const auto packets = noise(35, 20000);  // 30 MB
   write_store(options, packets);
   {
