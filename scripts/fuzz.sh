@@ -40,6 +40,14 @@ if ((${#names[@]} == 0)); then
   for program in "$build"/tests/fuzz/*_fuzz; do names+=("$(basename "$program" _fuzz)"); done
 fi
 
+# Whatever a forger writes into a store must not cost more than 256 MB; the sanitizers' own memory comes on top.
+memory_mb() {
+  case $1 in
+    store_* | ledger | records) echo 448 ;;
+    *) echo 4096 ;;
+  esac
+}
+export ASAN_OPTIONS=quarantine_size_mb=16
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 failed=()
 for name in "${names[@]}"; do
@@ -48,7 +56,7 @@ for name in "${names[@]}"; do
   mkdir -p "$found"
   if $guided; then
     # New inputs go to the first directory; the corpus that is kept by hand is only read.
-    "$build/tests/fuzz/${name}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 \
+    "$build/tests/fuzz/${name}_fuzz" -max_total_time="$seconds" -timeout=10 -malloc_limit_mb=256 -rss_limit_mb="$(memory_mb "$name")" -print_final_stats=1 \
       -artifact_prefix="$found/" "$found" "tests/fuzz/corpus/$name" >"$found/log" 2>&1 || failed+=("$name")
   else
     "$build/tests/fuzz/${name}_fuzz" --seconds "$seconds" "tests/fuzz/corpus/$name" >"$found/log" 2>&1 || failed+=("$name")
