@@ -23,7 +23,7 @@ bool equal(std::span<const uint8_t> a, std::span<const uint8_t> b) {
 }  // namespace
 
 SegmentVerifier::SegmentVerifier(FileSystem& files, size_t literal_bytes, std::atomic<uint64_t>& progress)
-    : files_(files), literal_bytes_(literal_bytes), progress_(progress) {}
+    : files_(files), progress_(progress), cache_(literal_bytes) {}
 
 SegmentVerifier::~SegmentVerifier() = default;
 
@@ -93,8 +93,8 @@ bool SegmentVerifier::check_header(const SegmentFacts& listed) {
 }
 
 bool SegmentVerifier::check_frames(SegmentReader& segment, const SegmentFacts& listed, bool recovered) {
-  LiteralCache cache(literal_bytes_);
-  CachedLiterals cached(segment, cache);
+  cache_.clear();
+  CachedLiterals cached(segment, cache_);
   RememberedLiterals literals(cached);
   uint64_t end = segment_header_bytes_.size();
   for (uint32_t number = 0; number < segment.frames().size(); number++) {

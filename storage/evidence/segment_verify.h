@@ -52,8 +52,8 @@ class SegmentVerifier {
   bool check_tables(std::span<const uint8_t> stored, std::span<const uint8_t> rebuilt, uint64_t offset);
 
   FileSystem& files_;
-  const size_t literal_bytes_;
   std::atomic<uint64_t>& progress_;
+  LiteralCache cache_;
   FrameHasher hasher_;
   FrameReader reader_;
   std::optional<Finding> finding_;

@@ -20,7 +20,10 @@ class LiteralCache {
   explicit LiteralCache(size_t bytes_max) : bytes_max_(bytes_max) {}
 
   // The block of the segment's literals in which `position` lies, and where it begins; empty: missing or damaged.
+  // It lives until the next call.
   std::span<const uint8_t> block_at(SegmentReader& segment, uint64_t position, uint64_t& block_position);
+  // Gives up all blocks, and keeps their memory for others.
+  void clear();
 
  private:
   struct Key {
@@ -35,9 +38,18 @@ class LiteralCache {
   };
   struct Block {
     Key key;
-    std::vector<uint8_t> bytes;
+    uint8_t* bytes;
+    size_t size;
+    std::unique_ptr<uint8_t[]> owned;  // where it is larger than those of our own writer
   };
-  bool load(SegmentReader& segment, uint32_t frame, uint64_t block_number, std::vector<uint8_t>& out);
+  struct Free {
+    void operator()(uint8_t* slab) const;
+  };
+  using Slab = std::unique_ptr<uint8_t, Free>;
+
+  bool load(SegmentReader& segment, uint32_t frame, uint64_t block_number, Block& out);
+  void allocate(size_t size, Block& block);
+  void give_up(Block& block);
   void make_room(size_t bytes);
 
   size_t bytes_max_;
@@ -46,9 +58,12 @@ class LiteralCache {
   std::unordered_map<Key, std::list<Block>::iterator, KeyHash> by_key_;
   Decompressor decompressor_;
   std::vector<uint8_t> stored_, header_;
+  std::vector<Slab> slabs_;
+  std::vector<uint8_t*> unused_;  // parts of slabs, for a block each
 };
 
-// The literals of one segment, through the cache. Keeps the block in use at hand.
+// The literals of one segment, through the cache. Keeps the block in use at hand: nobody else may use the cache as long
+// as this one is in use.
 class CachedLiterals : public LiteralSource {
  public:
   CachedLiterals(SegmentReader& segment, LiteralCache& cache) : segment_(segment), cache_(cache) {}
@@ -57,6 +72,8 @@ class CachedLiterals : public LiteralSource {
  private:
   SegmentReader& segment_;
   LiteralCache& cache_;
+  std::span<const uint8_t> block_;
+  uint64_t block_position_ = 0;
 };
 
 }  // namespace gatetape
