@@ -90,6 +90,7 @@ Result<std::optional<StoreOptions>> store_options(const CaptureOptions& options)
   const std::vector<std::string> directories = split_list(options.stores);
   if (directories.empty()) return std::nullopt;
   StoreOptions store;
+  store.group_may_ask = !options.rights.group.empty();
   store.directories = directories;
   store.compression_level = options.compression_level;
   store.anchor_seed = options.anchor_seed;

@@ -15,6 +15,8 @@ int command_extract(int argc, char** argv);
 int command_search(int argc, char** argv);
 int command_stats(int argc, char** argv);
 int command_verify(int argc, char** argv);
+int command_pin(int argc, char** argv);
+int command_unpin(int argc, char** argv);
 int command_key_show(int argc, char** argv);
 int command_key_rotate(int argc, char** argv);
 int command_rules_test(int argc, char** argv);

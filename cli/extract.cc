@@ -6,6 +6,7 @@
 #include <climits>
 
 #include "cli/commands.h"
+#include "cli/custody.h"
 #include "cli/interrupt.h"
 #include "cli/query_options.h"
 #include "cli/rights.h"
@@ -114,11 +115,11 @@ void say_what_was_extracted(const ExtractStatement& s) {
   log_info("{}", describe(s));
 }
 
-Origin origin_of(const std::vector<std::string>& stores) {
+Origin origin_of(const std::vector<std::string>& store) {
   char host[HOST_NAME_MAX + 1] = "";
   (void)::gethostname(host, sizeof host - 1);
   const passwd* user = ::getpwuid(::getuid());
-  return {host, user == nullptr ? std::to_string(::getuid()) : user->pw_name, kVersion, stores};
+  return {host, user == nullptr ? std::to_string(::getuid()) : user->pw_name, kVersion, split_list(store)};
 }
 
 // The key that signed the store's newest checkpoint, if it can be had. Only one that was named must be the right one.
@@ -149,8 +150,8 @@ void say_what_is_proven(const ExtractStatement& s) {
   }
 }
 
-Result<ExtractStatement> extract_as_asked(StoreReader& reader, Expression& expression, const ExtractOptions& o,
-                                          CaptureFormat format, const TimeRange& range) {
+Result<ExtractStatement> do_extract(StoreReader& reader, Expression& expression, const ExtractOptions& o,
+                                    CaptureFormat format, const TimeRange& range) {
   if (!o.bundle.empty()) {
     BundleRequest request;
     request.directory = o.bundle;
@@ -158,6 +159,9 @@ Result<ExtractStatement> extract_as_asked(StoreReader& reader, Expression& expre
     request.range = range;
     request.origin = origin_of(o.query.store);
     request.append_record = [](std::string& out, const Record& record) { append_eve(out, record); };
+    request.note = [&](ExtractStatement& statement, const Sha256Digest& packets) {
+      statement.custody = note_extraction(statement, {o.bundle, packets, ""});
+    };
     request.find_key = [&](const PacketEvidence& evidence) { return find_key(o.signing_key, evidence); };
     return extract_bundle(reader, expression, request, interrupted);
   }
@@ -167,6 +171,23 @@ Result<ExtractStatement> extract_as_asked(StoreReader& reader, Expression& expre
   request.output.path = o.output;
   request.output.format = format;
   return extract(reader, expression, request, interrupted);
+}
+
+// Each extraction is noted, those that fail, too: they may have given packets away.
+Result<ExtractStatement> extract_as_asked(StoreReader& reader, Expression& expression, const ExtractOptions& o,
+                                          CaptureFormat format, const TimeRange& range) {
+  const std::string& output = o.bundle.empty() ? o.output : o.bundle;
+  Result<ExtractStatement> statement = do_extract(reader, expression, o, format, range);
+  if (!statement) {
+    ExtractStatement failed;
+    failed.expression = expression.text();
+    failed.range = range;
+    failed.origin = origin_of(o.query.store);
+    (void)note_extraction(failed, {output, std::nullopt, statement.error().message});  // the failure is what is said
+  } else if (!statement->custody) {
+    statement->custody = note_extraction(*statement, {output, std::nullopt, ""});
+  }
+  return statement;
 }
 
 int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, const TimeRange& range) {
@@ -193,6 +214,9 @@ int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, 
   }
   warn_of_damage(statement->read);
   say_what_was_extracted(*statement);
+  if (!statement->custody->noted) {
+    log_warning("this extraction is not noted in the store's ledger: {}", statement->custody->why_not);
+  }
   if (statement->bundle) say_what_is_proven(*statement);
   if (!o.statement.empty()) {
     if (Result<void> written = write_statement(o.statement, *statement); !written) return line.failed(written.error());

@@ -26,6 +26,8 @@ constexpr Subcommand kCommands[] = {
     {"search", command_search, "look through stored flows, HTTP transactions and alerts"},
     {"stats", command_stats, "the account: where every packet went, and what could not be seen"},
     {"verify", command_verify, "check that a store is what was recorded and signed"},
+    {"pin", command_pin, "keep segments from being evicted, for a reason; list those that are kept"},
+    {"unpin", command_unpin, "let pinned segments go again"},
     {"key", nullptr, "show the key that signs, or replace it (key show, key rotate)"},
     {"rules", nullptr, "check rules, or test them against pcap files (rules check, rules test)"},
 };

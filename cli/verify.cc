@@ -62,6 +62,9 @@ void print_contents(const VerifyReport& report) {
   fmt::print("\n  {} entries in the ledger", report.leaves);
   if (report.signed_leaves != 0) fmt::print(", {} signed on {}", report.signed_leaves, format_time(report.signed_ns));
   fmt::print("\n");
+  if (report.extractions != 0) fmt::print("  {} extractions are noted in it\n", report.extractions);
+  if (report.pinned != 0) fmt::print("  {} segments are pinned\n", report.pinned);
+  if (report.requests != 0) fmt::print("  {} requests wait for a recorder to note them\n", report.requests);
 }
 
 void print_findings(const std::vector<Finding>& findings) {

@@ -31,6 +31,8 @@ FileStatus status_of(const struct stat& status) {
                                        : FileStatus::Kind::kOther;
   out.bytes = static_cast<uint64_t>(status.st_size);
   out.rights = status.st_mode & 0777;
+  out.owner = status.st_uid;
+  out.group = status.st_gid;
   out.identity = {status.st_dev, status.st_ino};
   return out;
 }
@@ -119,11 +121,17 @@ class SystemFiles final : public FileSystem {
   Result<void> remove(const std::string& path) override { return done(::unlink(path.c_str()), path); }
 
   Result<std::vector<std::string>> list(const std::string& directory) override {
+    return list_some(directory, SIZE_MAX);
+  }
+
+  Result<std::vector<std::string>> list_some(const std::string& directory, size_t names_max) override {
     DIR* open = ::opendir(directory.c_str());
     if (open == nullptr) return fail_with(errno, "{}", directory);
     std::vector<std::string> names;
     errno = 0;
-    while (const dirent* entry = ::readdir(open)) {
+    while (names.size() < names_max) {
+      const dirent* entry = ::readdir(open);
+      if (entry == nullptr) break;
       const std::string_view name = entry->d_name;
       if (name != "." && name != "..") names.emplace_back(name);
       errno = 0;

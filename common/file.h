@@ -28,6 +28,7 @@ struct FileStatus {
   uint64_t bytes = 0;
   uint32_t rights = 0;  // the nine lowest bits of its mode
   FileIdentity identity;
+  uint32_t owner = 0, group = 0;
 };
 
 struct FreeSpace {
@@ -73,10 +74,12 @@ class FileSystem {
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
   virtual Result<void> remove(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;  // names, in no order
-  virtual Result<void> make_directories(const std::string& path) = 0;               // those above it, too
-  virtual Result<void> sync_directory(const std::string& path) = 0;                 // its entries survive a power cut
-  virtual Result<FileStatus> status(const std::string& path) = 0;                   // follows links
-  virtual Result<FileStatus> entry_status(const std::string& path) = 0;             // a link's own
+  // The same of a directory that strangers may fill: no more names than that, nor memory for them.
+  virtual Result<std::vector<std::string>> list_some(const std::string& directory, size_t names_max) = 0;
+  virtual Result<void> make_directories(const std::string& path) = 0;    // those above it, too
+  virtual Result<void> sync_directory(const std::string& path) = 0;      // its entries survive a power cut
+  virtual Result<FileStatus> status(const std::string& path) = 0;        // follows links
+  virtual Result<FileStatus> entry_status(const std::string& path) = 0;  // a link's own
   virtual Result<void> set_rights(const std::string& path, uint32_t rights) = 0;
   virtual Result<FreeSpace> free_space(const std::string& path) = 0;
 };

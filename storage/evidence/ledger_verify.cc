@@ -30,6 +30,8 @@ class Verification {
     if (const auto* evicted = std::get_if<SegmentEvicted>(&content)) add(*evicted, entry.offset);
     if (const auto* started = std::get_if<RunStarted>(&content)) add(*started);
     if (const auto* ended = std::get_if<RunEnded>(&content)) add(*ended);
+    verdict_.extractions += std::holds_alternative<Custody>(content);
+    if (const auto* pin = std::get_if<Pin>(&content)) add(*pin);
     if (const auto* key = std::get_if<KeyIntroduced>(&content)) add(*key, entry.offset);
     if (const auto* checkpoint = std::get_if<Checkpoint>(&content)) add(*checkpoint, entry.offset);
     if (entry.header.is_leaf()) tree_.add(entry.leaf);
@@ -100,6 +102,14 @@ class Verification {
           unsigned_leaves, format_time(started.started_ns)));
     }
     verdict_.open_run = started.run_uuid;
+  }
+
+  void add(const Pin& pin) {
+    if (pin.pinned) {
+      verdict_.pinned.insert_or_assign(pin.sequence, pin);
+    } else {
+      verdict_.pinned.erase(pin.sequence);
+    }
   }
 
   void add(const RunEnded& ended) {

@@ -26,7 +26,9 @@ struct LedgerVerdict {
   // The segments that the ledger says were sealed, by uuid; and those that it says were evicted.
   std::map<Uuid, ListedSegment> listed;
   std::set<Uuid> evicted;
-  std::optional<Uuid> open_run;  // the last run began and did not end cleanly
+  uint64_t extractions = 0;        // entries of them
+  std::map<uint64_t, Pin> pinned;  // in force, by sequence number
+  std::optional<Uuid> open_run;    // the last run began and did not end cleanly
   int64_t created_ns = 0;
   uint64_t leaves = 0;
   uint64_t signed_leaves = 0;  // by the key or one that it endorsed

@@ -23,6 +23,7 @@ class History {
     if (const auto* checkpoint = std::get_if<Checkpoint>(&entry.content)) check(checkpoint->note, store);
     if (const auto* sealed = std::get_if<SegmentSealed>(&entry.content)) list(sealed->segment);
     if (const auto* evicted = std::get_if<SegmentEvicted>(&entry.content)) list(evicted->segment);
+    if (const auto* pin = std::get_if<Pin>(&entry.content)) note(*pin);
     if (const auto* started = std::get_if<RunStarted>(&entry.content)) open_runs_.insert(started->run_uuid);
     if (const auto* ended = std::get_if<RunEnded>(&entry.content); ended != nullptr && ended->unsealed == 0) {
       open_runs_.erase(ended->run_uuid);
@@ -47,10 +48,19 @@ class History {
     return unlisted;
   }
   std::map<std::string, SegmentFacts> take_listed() { return std::move(listed_); }
+  std::map<uint64_t, Uuid> take_pinned() { return std::move(pinned_); }
   uint64_t leaves() const { return tree_.size(); }
   uint64_t signed_leaves() const { return last_note_ ? last_note_->checkpoint.tree_size : 0; }
 
  private:
+  void note(const Pin& pin) {
+    if (pin.pinned) {
+      pinned_[pin.sequence] = pin.segment_uuid;
+    } else {
+      pinned_.erase(pin.sequence);
+    }
+  }
+
   void list(const SegmentFacts& listed) {
     holds_segments_ = true;
     const auto at = present_.find(listed.uuid);
@@ -82,6 +92,7 @@ class History {
   const SigningKey* const key_;
   std::map<Uuid, PresentSegment> present_;  // less those that are listed
   std::map<std::string, SegmentFacts> listed_;
+  std::map<uint64_t, Uuid> pinned_;
   std::set<Uuid> open_runs_;  // that did not end cleanly
   MerkleTree tree_;
   std::optional<Ed25519Key> last_key_;
@@ -146,6 +157,7 @@ Result<std::unique_ptr<Notary>> Notary::open(FileSystem& files, const std::strin
   std::unique_ptr<Notary> notary(new Notary(std::move(ledger), std::move(options), run, clock));
   notary->unlisted_ = history->take_unlisted();
   notary->listed_ = history->take_listed();
+  notary->pinned_ = history->take_pinned();
   notary->introduce_key(history->last_key());
   notary->append(std::move(started));
   std::lock_guard lock(notary->mutex_);
@@ -179,6 +191,17 @@ void Notary::append(const LedgerContent& content) {
   note(ledger_->append(content));
 }
 
+bool Notary::record(const std::vector<LedgerContent>& entries) {
+  std::lock_guard lock(mutex_);
+  if (auto written = ledger_->sync(); !written) {
+    note(written);
+    return false;
+  }
+  for (const LedgerContent& entry : entries) note(ledger_->append(entry));  // written later where it fails now
+  note(sign());
+  return true;
+}
+
 void Notary::sealed(SegmentSealed segment) {
   std::lock_guard lock(mutex_);
   note(ledger_->append(std::move(segment)));
@@ -190,6 +213,10 @@ void Notary::evicted(const SegmentFacts& segment, EvictionReason reason, std::st
   Result<void> written = ledger_->append(SegmentEvicted{segment, clock_.wall_ns(), reason, std::move(detail)});
   if (written) written = ledger_->sync();
   note(written);
+}
+
+void Notary::unpinned(uint64_t sequence, const Uuid& segment, const std::string& reason) {
+  append(Pin{clock_.wall_ns(), false, sequence, segment, "gatetape", "refused: " + reason});
 }
 
 Result<void> Notary::sign() {

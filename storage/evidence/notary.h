@@ -51,13 +51,20 @@ class Notary {
   // The others that this ledger lists, by path, as it has them.
   const std::map<std::string, SegmentFacts>& listed() const { return listed_; }
 
+  // The segments that were pinned when the run began, by sequence number.
+  const std::map<uint64_t, Uuid>& pinned() const { return pinned_; }
+
   // Appends. What fails is said on stderr once, and again when it goes well.
   void append(const LedgerContent& content);
   // The same, and signs.
   void sealed(SegmentSealed segment);
+  // Appends all, signs, and says whether they are in the ledger. When it cannot be written, nothing is appended.
+  bool record(const std::vector<LedgerContent>& entries);
   // Writes a tombstone. Call it before the file is removed: the tombstone is on the disk then, or, when there is no
   // room for it, kept in memory until there is.
   void evicted(const SegmentFacts& segment, EvictionReason reason, std::string detail = "");
+  // The store itself lets a pinned segment go, for that reason.
+  void unpinned(uint64_t sequence, const Uuid& segment, const std::string& reason);
   // Signs when the interval has passed. Call it every second or more often.
   void tick();
   // The clean end of the run; nothing may be appended after it.
@@ -78,6 +85,7 @@ class Notary {
   Clock& clock_;
   std::vector<PresentSegment> unlisted_;
   std::map<std::string, SegmentFacts> listed_;
+  std::map<uint64_t, Uuid> pinned_;
   std::mutex mutex_;
   uint64_t signed_leaves_ = 0;
   int64_t signed_at_ns_ = 0;  // monotonic

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "storage/evidence/ledger_writer.h"
+#include "storage/evidence/store_request.h"
 #include "storage/read/segment_directory.h"
 
 namespace gatetape {
@@ -75,6 +76,9 @@ class StoreVerification {
       : files_(files), options_(options), ledger_(std::move(verdict)), path_(ledger_path(options.directories.front())) {
     report_.findings = std::move(ledger_.findings);
     report_.remarks = std::move(ledger_.remarks);
+    report_.extractions = ledger_.extractions;
+    report_.pinned = ledger_.pinned.size();
+    report_.requests = requests_waiting(files, options.directories.front());
     report_.leaves = ledger_.leaves;
     report_.signed_leaves = ledger_.signed_leaves;
     report_.signed_ns = ledger_.signed_ns;

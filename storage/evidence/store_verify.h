@@ -30,6 +30,9 @@ struct VerifyReport {
   std::vector<std::string> tail;
   uint64_t segments = 0, packets = 0, captured_bytes = 0;  // found sound
   uint64_t evicted = 0;                                    // gone, with a tombstone
+  uint64_t extractions = 0;                                // noted in the ledger
+  uint64_t pinned = 0;                                     // segments
+  uint64_t requests = 0;                                   // that no recorder has taken in yet
   uint64_t leaves = 0, signed_leaves = 0;
   int64_t signed_ns = 0;
 

@@ -157,6 +157,9 @@ Result<ExtractStatement> extract_bundle(StoreReader& reader, Expression& express
   auto key = request.find_key(*evidence);
   if (!key) return pass_on(key);
   statement->bundle = facts_of(*evidence, key->has_value());
+  const auto packets = file_hash(system_files(), (*directory)->path(kBundlePackets));
+  if (!packets) return tl::unexpected<Error>(packets.error());
+  if (request.note) request.note(*statement, *packets);
 
   std::string json;
   append_statement(json, *statement);

@@ -19,6 +19,8 @@ struct BundleRequest {
   Origin origin;
   // Appends a record as a line of JSON.
   std::function<void(std::string& out, const Record& record)> append_record;
+  // Is called when all is known but the statement, which is what it may add to.
+  std::function<void(ExtractStatement& statement, const Sha256Digest& packets)> note;
   // Returns the key that signed the evidence's checkpoint, if the caller has it: the manifest is signed by it.
   std::function<Result<std::optional<SigningKey>>(const PacketEvidence& evidence)> find_key;
 };

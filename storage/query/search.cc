@@ -28,6 +28,8 @@ bool lies_in(const Record& record, const TimeRange& range) {
   return range.touches(time_ns, time_ns);
 }
 
+}  // namespace
+
 Result<void> learn_connections(StoreReader& reader, Expression& expression, const TimeRange& range) {
   std::optional<int64_t> since = range.since_ns;
   if (since) *since -= Expression::kLookBackNanoseconds;
@@ -39,8 +41,6 @@ Result<void> learn_connections(StoreReader& reader, Expression& expression, cons
   if (!read) return tl::unexpected<Error>(read.error());
   return expression.learned();
 }
-
-}  // namespace
 
 Result<ReadStatistics> search(StoreReader& reader, Expression& expression, SearchKind kind, const TimeRange& range,
                               const std::function<bool(const Record&)>& visit) {

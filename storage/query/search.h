@@ -18,4 +18,7 @@ enum class SearchKind : uint8_t { kFlows, kHttp, kAlerts, kTransactions };  // t
 Result<ReadStatistics> search(StoreReader& reader, Expression& expression, SearchKind kind, const TimeRange& range,
                               const std::function<bool(const Record&)>& visit);
 
+// Tells the expression which connections its terms about records mean. Reads nothing when it has none.
+Result<void> learn_connections(StoreReader& reader, Expression& expression, const TimeRange& range);
+
 }  // namespace gatetape

@@ -267,6 +267,11 @@ void append_statement(std::string& out, const ExtractStatement& statement) {
   }
   json.end_object();
   write_read(json, statement.read);
+  if (statement.custody) {
+    json.begin_object("custody").field("noted", statement.custody->noted);
+    if (!statement.custody->noted) json.field("why_not", statement.custody->why_not);
+    json.end_object();
+  }
   if (statement.bundle) write_bundle(json, *statement.bundle, statement.packets);
   json.end_object();
 }

@@ -32,6 +32,12 @@ struct BundleFacts {
   bool manifest_signed = false;  // by that key
 };
 
+// Whether the extraction was handed to the store's recorder, which notes it in the ledger.
+struct CustodyFacts {
+  bool noted = false;
+  std::string why_not;
+};
+
 struct ExtractStatement {
   std::string expression;
   TimeRange range;
@@ -50,6 +56,7 @@ struct ExtractStatement {
   bool sids_loaded_known = true;
   std::vector<Shortfall> rules_not_loaded;  // rules that the expression asks for
   std::optional<BundleFacts> bundle;
+  std::optional<CustodyFacts> custody;
   ReadStatistics read;          // while reading packets
   ReadStatistics read_records;  // damage and loss among the records that were asked for
 

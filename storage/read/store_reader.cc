@@ -163,6 +163,7 @@ Result<std::vector<StoredSegment>> DirectoryStoreReader::segments() {
     facts.retention = header.retention;
     facts.worker = header.worker;
     facts.sequence = file.sequence;
+    facts.uuid = header.uuid;
     facts.run_uuid = header.run_uuid;
     facts.run_started_ns = header.run_started_ns;
     facts.sealed = segment->sealed();

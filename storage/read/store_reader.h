@@ -58,7 +58,7 @@ struct StoredSegment {
   RetentionClass retention = RetentionClass::kFull;
   uint16_t worker = 0;
   uint64_t sequence = 0;
-  Uuid run_uuid{};
+  Uuid uuid{}, run_uuid{};
   int64_t run_started_ns = 0;
   bool sealed = false;
   bool damaged = false;          // some of it could not be read

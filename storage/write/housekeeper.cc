@@ -104,6 +104,7 @@ void Housekeeper::run() {
     }
     if (stopping_) return;
     lock.unlock();
+    if (task_) task_();
     if (notary_ != nullptr) notary_->tick();
     if (const int64_t now_ns = clock_.monotonic_ns(); now_ns - synced_ns >= sync_interval_ns_) {
       sync_open();

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -24,6 +25,8 @@ class Housekeeper {
   Housekeeper(FileSystem& files, Ring& ring, Clock& clock, Notary* notary, unsigned sync_interval_s);
   ~Housekeeper();
 
+  // Something else to do about five times a second. Call it before start().
+  void each_round(std::function<void()> task) { task_ = std::move(task); }
   void start();
   // Segments that are written to are synced from time to time, from here ...
   void opened(std::shared_ptr<SegmentFile> segment);
@@ -44,6 +47,7 @@ class Housekeeper {
   Ring& ring_;
   Clock& clock_;
   Notary* const notary_;
+  std::function<void()> task_;
   const int64_t sync_interval_ns_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -47,6 +48,13 @@ class Ring {
   // can be removed.
   bool evict_oldest(const std::string& directory);
 
+  // Keeps a segment from being evicted, or lets it go; one that is not sealed yet is kept from then on. Fails with the
+  // reason when it is refused: pins may fill half of the ring.
+  Result<void> pin(uint64_t sequence, const Uuid& segment, bool on);
+  // Those of earlier runs. Call it before their segments are added.
+  void restore_pins(const std::map<uint64_t, Uuid>& pins);
+  uint64_t pinned_bytes() const;
+
   uint64_t bytes() const;
   uint64_t evicted() const;
   // Names of what was evicted since the last call.
@@ -56,6 +64,9 @@ class Ring {
   // In one directory, or in all.
   bool evict_oldest_locked(EvictionReason reason, const std::string* directory);
   bool evict_one_of(std::set<Segment>& segments, EvictionReason reason, const std::string* directory);
+  bool is_pinned(const Segment& segment) const { return segment.pinned || pins_.contains(segment.sequence); }
+  uint64_t pinned_bytes_locked() const;
+  Result<void> check_pin(const Segment& segment, const Uuid& pinned) const;
 
   mutable std::mutex mutex_;
   std::condition_variable sealed_one_;
@@ -67,6 +78,8 @@ class Ring {
   uint64_t evicted_ = 0;
   std::set<Segment> sealed_;
   std::set<Segment> stuck_;  // could not be removed: still there, still counted, tried again when nothing else is left
+  std::map<uint64_t, Uuid> pins_;  // asked for, by sequence number; at most kPinsMax
+  static constexpr size_t kPinsMax = 1 << 16;
   std::vector<std::string> evicted_names_;  // at most kNamesMax
   static constexpr size_t kNamesMax = 1000;
 };

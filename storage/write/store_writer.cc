@@ -15,6 +15,7 @@
 #include "storage/write/housekeeper.h"
 #include "storage/write/identities.h"
 #include "storage/write/record_writer.h"
+#include "storage/write/request_taker.h"
 #include "storage/write/ring.h"
 #include "storage/write/segment_file.h"
 #include "storage/write/segment_seal.h"
@@ -79,6 +80,7 @@ class DirectoryStore : public Store {
   mutable std::mutex failure_mutex_;
   Result<void> failure_;
   std::unique_ptr<RecordWriter> records_;
+  std::unique_ptr<RequestTaker> requests_;  // nullptr: there is no ledger to note them in
   std::unique_ptr<Housekeeper> housekeeper_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> closing_{false};
@@ -116,6 +118,7 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
   GT_CHECK(shared_.frames_ready >= 0);
   open_ledger(existing);
   for (Ring::Segment& segment : existing.segments) ring_.add_sealed(std::move(segment), 0);
+  if (requests_ != nullptr) requests_->take_all();  // before anything is evicted that they would keep
 
   QueueingStoreWorker::Options worker_options;
   worker_options.limits = {options_.segment_raw_bytes_max, segment_stored_bytes(ring_bytes, options_.workers)};
@@ -141,6 +144,7 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
       files_, record_directories_, begin_stream(records_header, existing),
       std::min(kRecordSegmentBytesMax, worker_options.limits.stored_bytes_max),
       [this] { return shared_.next_sequence.fetch_add(1); }, identities_, clock_, ring_, *housekeeper_);
+  if (requests_ != nullptr) housekeeper_->each_round([this] { requests_->take(); });
   housekeeper_->start();
   writing_thread_ = std::thread([this] {
     name_this_thread("gt-store-write");
@@ -155,6 +159,11 @@ void DirectoryStore::open_ledger(ExistingSegments& existing) {
   if (!notary) return log_error("nothing of this run will be signed: {}", notary.error().message);
   notary_ = std::move(*notary);
   ring_.keep_tombstones(*notary_);
+  ring_.restore_pins(notary_->pinned());
+  requests_ = std::make_unique<RequestTaker>(
+      files_, options_.directories.front(), *notary_, clock_,
+      [this](const Pin& pin) { return ring_.pin(pin.sequence, pin.segment_uuid, pin.pinned); });
+  if (options_.group_may_ask) requests_->open_to_group();
   std::map<std::string, SegmentFacts> listed = notary_->listed();
   for (const PresentSegment& segment : notary_->unlisted()) {
     const auto facts = seal_segment(files_, segment.path);
@@ -307,6 +316,7 @@ Result<void> DirectoryStore::close() {
     }
   }
   note_failure(housekeeper_->stop());
+  if (requests_ != nullptr) requests_->take();
   if (notary_ != nullptr) (void)notary_->end(housekeeper_->unsealed(), {});  // it says itself what fails
   for (const std::string& directory : options_.directories) note_failure(files_.sync_directory(directory));
   return status();

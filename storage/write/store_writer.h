@@ -43,7 +43,8 @@ struct StoreOptions {
 
   // Both must outlive the store; nullptr: the machine's.
   FileSystem* files = nullptr;
-  EvidenceOptions evidence;  // the ledger, and who signs it
+  EvidenceOptions evidence;    // the ledger, and who signs it
+  bool group_may_ask = false;  // the group of what is written may leave requests (storage/evidence/store_request.h)
 
   Clock* clock = nullptr;
   // Where uuids and the seeds of hashes come from; 0: they are random. For a run that must be repeatable.

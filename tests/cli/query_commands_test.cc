@@ -57,13 +57,8 @@ Outcome run(int (*command)(int, char**), std::vector<std::string> arguments) {
 class RecordedStore {
  public:
   RecordedStore() : packets_(packets_of_many_kinds(11, 3000)) {
-    StoreOptions options;
-    options.directories = {path()};
-    options.ring_bytes_max = 1 << 30;
-    options.interfaces = {{"eth0", LinkType::kEthernet, 262144}};
-    options.shared_ordinals = true;
-    options.evidence.key = std::make_shared<const SigningKey>(key_);
     if (const auto saved = key_.save(file("key")); !saved) FAIL(saved.error().message);
+    const StoreOptions options = this->options();
     auto store = Store::open(options, false);
     if (!store) FAIL(store.error().message);
     for (size_t i = 0; i < packets_.size(); ++i) {
@@ -78,6 +73,12 @@ class RecordedStore {
     (*store)->worker(0).flush();
     REQUIRE((*store)->close());
   }
+  // Another run, of no packets.
+  void record_nothing() const {
+    auto store = Store::open(options(), false);
+    REQUIRE(store);
+    REQUIRE((*store)->close());
+  }
 
   std::string path() const { return directory_.path("store"); }
   std::string file(const std::string& name) const { return directory_.path(name); }
@@ -85,6 +86,16 @@ class RecordedStore {
   std::string fingerprint() const { return key_.fingerprint(); }
 
  private:
+  StoreOptions options() const {
+    StoreOptions options;
+    options.directories = {path()};
+    options.ring_bytes_max = 1 << 30;
+    options.interfaces = {{"eth0", LinkType::kEthernet, 262144}};
+    options.shared_ordinals = true;
+    options.evidence.key = std::make_shared<const SigningKey>(key_);
+    return options;
+  }
+
   void append_records(RecordBatch& batch) const {
     const int64_t start = packets_[0].timestamp_ns;
     batch.append(EventRecord{start, kEventCaptureStarted, ""});
@@ -222,6 +233,63 @@ TEST_CASE("a bundle is extracted and verified, for its user alone; whose word it
   CHECK(wrong_key.exit_code == kExitFailed);
   CHECK(wrong_key.err.find("--signing-key") != std::string::npos);
   CHECK(run(command_verify, {"verify", "--key", another}).exit_code == kExitUsage);
+}
+
+TEST_CASE("an extraction is noted for the store's ledger, or said not to be") {
+  const RecordedStore store;
+  const std::string file = store.file("out.pcapng"), statement = store.file("statement.json");
+  const std::vector<std::string> extract = {"extract",     "--store", store.path(), "-w",      file,
+                                            "--statement", statement, "host",       "10.9.0.1"};
+  simdjson::dom::parser parser;
+  const Outcome noted = run(command_extract, extract);
+  INFO(noted.err);
+  CHECK(noted.exit_code == kExitDone);
+  CHECK(noted.err.find("not noted") == std::string::npos);
+  CHECK(parser.load(statement)["custody"]["noted"].get_bool().value());
+  const Outcome pending = run(command_verify, {"verify", "--store", store.path(), "--key", store.fingerprint()});
+  CHECK(pending.out.find("1 requests wait") != std::string::npos);
+
+  store.record_nothing();  // the next run takes it in
+  const Outcome verified = run(command_verify, {"verify", "--store", store.path(), "--key", store.fingerprint()});
+  INFO(verified.out);
+  CHECK(verified.out.find("1 extractions are noted") != std::string::npos);
+  std::filesystem::remove_all(store.path() + "/requests");
+  std::ofstream(store.path() + "/requests") << "in the way";
+  const Outcome not_noted = run(command_extract, extract);
+  CHECK(not_noted.exit_code == kExitDone);
+  CHECK(not_noted.err.find("this extraction is not noted in the store's ledger") != std::string::npos);
+  CHECK_FALSE(parser.load(statement)["custody"]["noted"].get_bool().value());
+}
+
+TEST_CASE("segments are pinned by time or expression, listed with who and why, and let go") {
+  const RecordedStore store;
+  const std::vector<std::string> list = {"pin", "--store", store.path(), "--list"};
+  CHECK(run(command_pin, list).out.starts_with("0 segments pinned"));
+  for (const std::vector<std::string>& wrong :
+       std::vector<std::vector<std::string>>{{"pin", "--store", store.path(), "--reason", "all of it"},
+                                             {"pin", "--store", store.path(), "--since", "2020-01-01"},
+                                             {"pin", "--store", store.path(), "--reason", "x", "sid", "x"}}) {
+    CHECK(run(command_pin, wrong).exit_code == kExitUsage);
+  }
+  const Outcome none = run(command_pin, {"pin", "--store", store.path(), "--until", "1999-01-01", "--reason", "x"});
+  INFO(none.err);
+  CHECK(none.exit_code == kExitDone);
+  CHECK(none.err.find("nothing to do") != std::string::npos);
+
+  const Outcome asked =
+      run(command_pin, {"pin", "--store", store.path(), "--reason", "case \x1b[2J17", "host", "10.9.0.1"});
+  INFO(asked.err);
+  CHECK(asked.exit_code == kExitDone);
+  CHECK(asked.err.find("the next capture begins with that") != std::string::npos);
+  store.record_nothing();
+  const Outcome pinned = run(command_pin, list);
+  INFO(pinned.out);
+  CHECK(pinned.out.find("case \\x1b[2J17") != std::string::npos);
+  CHECK(pinned.out.find("2 segments pinned") != std::string::npos);  // one of packets, one of records
+
+  CHECK(run(command_unpin, {"unpin", "--store", store.path(), "--reason", "closed"}).exit_code == kExitDone);
+  store.record_nothing();
+  CHECK(run(command_pin, list).out.starts_with("0 segments pinned"));
 }
 
 TEST_CASE("wrong command lines end with 2 and say why; nothing is written") {

@@ -94,7 +94,7 @@ class SimulatedFiles::OpenFile final : public File {
   Result<FileStatus> status() override {
     if (const int code = files_.ask(Operation::kFileStatus, path_).code; code != 0) return fail_with(code, "{}", path_);
     const std::lock_guard lock(files_.mutex_);
-    return FileStatus{FileStatus::Kind::kRegular, node_->now.size(), node_->rights, {1, node_->number}};
+    return FileStatus{FileStatus::Kind::kRegular, node_->now.size(), node_->rights, {1, node_->number}, 0, 0};
   }
 
   Result<bool> lock() override {
@@ -284,15 +284,25 @@ Result<void> SimulatedFiles::sync_directory(const std::string& path) {
   return {};
 }
 
+Result<std::vector<std::string>> SimulatedFiles::list_some(const std::string& directory, size_t names_max) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!directories_.contains(directory)) return fail_with(ENOENT, "{}", directory);  // nothing to fail at
+  }
+  auto names = list(directory);
+  if (names && names->size() > names_max) names->resize(names_max);
+  return names;
+}
+
 Result<FileStatus> SimulatedFiles::status(const std::string& path) {
   if (const int code = ask(Operation::kStatus, path).code; code != 0) return fail_with(code, "{}", path);
   const std::lock_guard lock(mutex_);
   if (const auto directory = directories_.find(path); directory != directories_.end())
-    return FileStatus{FileStatus::Kind::kDirectory, 0, directory->second, {1, 0}};
+    return FileStatus{FileStatus::Kind::kDirectory, 0, directory->second, {1, 0}, 0, 0};
   const auto found = names_.find(path);
   if (found == names_.end()) return fail_with(ENOENT, "{}", path);
   const Node& node = *found->second;
-  return FileStatus{FileStatus::Kind::kRegular, node.now.size(), node.rights, {1, node.number}};
+  return FileStatus{FileStatus::Kind::kRegular, node.now.size(), node.rights, {1, node.number}, 0, 0};
 }
 
 Result<void> SimulatedFiles::set_rights(const std::string& path, uint32_t rights) {

@@ -68,6 +68,7 @@ class SimulatedFiles final : public FileSystem {
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;
   Result<std::vector<std::string>> list(const std::string& directory) override;
+  Result<std::vector<std::string>> list_some(const std::string& directory, size_t names_max) override;
   Result<void> make_directories(const std::string& path) override;
   Result<void> sync_directory(const std::string& path) override;
   Result<FileStatus> status(const std::string& path) override;

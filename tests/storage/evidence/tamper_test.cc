@@ -6,8 +6,10 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "storage/evidence/ledger_writer.h"
+#include "storage/evidence/store_request.h"
 #include "storage/evidence/store_verify.h"
 #include "storage/format/segment_index.h"
 #include "tests/storage/store_support.h"
@@ -27,15 +29,20 @@ std::shared_ptr<const SigningKey> new_key() {
 // A store of several segments of each class, recorded in two runs.
 class SignedStore {
  public:
-  explicit SignedStore(std::shared_ptr<const SigningKey> with, uint32_t seed = 70) : key(std::move(with)) {
+  explicit SignedStore(std::shared_ptr<const SigningKey> with, uint32_t seed = 70, size_t count = 1500)
+      : key(std::move(with)) {
     StoreOptions options = small_store(path);
     options.ring_bytes_max = 64 << 20;
     options.segment_raw_bytes_max = 300'000;
     options.evidence.key = key;
     options.evidence.hand_out = [this](const std::string& note) { outside.push_back(*SignedNote::parse(note)); };
-    const auto packets = store_traffic(seed, 1500);
+    const auto packets = store_traffic(seed, count);
     const size_t half = packets.size() / 2;
     record(options, {packets.begin(), packets.begin() + static_cast<ptrdiff_t>(half)}, 0);
+    const SegmentFacts first = std::get<SegmentSealed>(first_of(LedgerType::kSegmentSealed).content).segment;
+    REQUIRE(hand_over(system_files(), path,
+                      {Custody{1, 2, 3, "somebody", "host 10.9.0.1", {}},
+                       Pin{1, true, first.sequence, first.uuid, "somebody", "case 17"}}));
     record(options, {packets.begin() + static_cast<ptrdiff_t>(half), packets.end()}, half);
   }
 
@@ -55,6 +62,13 @@ class SignedStore {
     all.insert(all.end(), records.begin(), records.end());
     all.push_back(ledger_path(path));
     return all;
+  }
+  LedgerEntry first_of(LedgerType type) const {
+    for (const LedgerEntry& entry : ledger()) {
+      if (entry.header.type == type) return entry;
+    }
+    FAIL("no such entry");
+    return {};
   }
   std::vector<LedgerEntry> ledger() const {
     std::vector<LedgerEntry> entries;
@@ -152,6 +166,102 @@ TEST_CASE("each flipped bit is found, and its file named", "[verify]") {
   }
   CHECK(flips > 200);
   CHECK(store.verify().sound());
+}
+
+namespace {
+
+// Positions of a file, by what stands there.
+using Classes = std::map<std::string, std::set<uint64_t>>;
+
+void add_all(std::set<uint64_t>& positions, uint64_t begin, uint64_t size) {
+  for (uint64_t at = begin; at < begin + size; at++) positions.insert(at);
+}
+
+void add_ends(std::set<uint64_t>& positions, uint64_t begin, uint64_t size) {
+  if (size != 0) positions.insert({begin, begin + size / 3, begin + size / 2, begin + size - 1});
+}
+
+void add_frame(Classes& classes, const Bytes& file, uint64_t offset, const SegmentHeader& segment, bool each_byte) {
+  FrameHeader header;
+  size_t needed;
+  REQUIRE(FrameHeader::parse(std::span(file).subspan(offset), segment_id(segment.uuid), header, needed) ==
+          FrameHeader::Parse::kOk);
+  const std::string kind = header.kind == FrameKind::kIndex ? "index frame" : "frame";
+  auto& in_header = classes[kind + " header"];
+  each_byte ? add_all(in_header, offset, header.header_bytes()) : add_ends(in_header, offset, header.header_bytes());
+  uint64_t at = offset + header.header_bytes();
+  for (const Section& section : header.sections) {
+    add_ends(classes["section " + std::to_string(static_cast<int>(section.type))], at, section.stored_bytes);
+    at += section.stored_bytes;
+  }
+}
+
+Classes classes_of_segment(const std::string& path) {
+  const Bytes file = read_file(path);
+  auto segment = SegmentReader::open(system_files(), path, [](const std::string&, uint64_t, const char*) {});
+  REQUIRE(segment);
+  Classes classes;
+  const auto& frames = (*segment)->frames();
+  REQUIRE(!frames.empty());
+  add_all(classes["segment header"], 0, frames.front().offset);
+  for (size_t i = 0; i < frames.size(); i++) add_frame(classes, file, frames[i].offset, (*segment)->header(), i == 0);
+  add_frame(classes, file, (*segment)->end_of_frames(), (*segment)->header(), true);
+  add_all(classes["trailer"], file.size() - Trailer::kBytes, Trailer::kBytes);
+  return classes;
+}
+
+Classes classes_of_ledger(const SignedStore& store) {
+  Classes classes;
+  add_all(classes["ledger header"], 0, LedgerHeader::kBytes);
+  std::set<LedgerType> seen;
+  for (const LedgerEntry& entry : store.ledger()) {
+    const std::string name = std::string(to_string(entry.header.type));
+    const bool first = seen.insert(entry.header.type).second;
+    const uint64_t body = entry.offset + LedgerEntryHeader::kBytes;
+    if (first) {
+      add_all(classes["ledger: " + name], entry.offset, entry.header.entry_bytes());
+    } else {
+      add_ends(classes["ledger: " + name], entry.offset, LedgerEntryHeader::kBytes);
+      add_ends(classes["ledger: " + name], body, entry.header.body_bytes + LedgerEntryHeader::kChecksumBytes);
+    }
+  }
+  return classes;
+}
+
+}  // namespace
+
+TEST_CASE("a bit flipped in each class of bytes of each kind of file is found", "[verify]") {
+  const SignedStore store(new_key(), 75, 120);
+  std::map<std::string, Classes> files;  // one of each kind
+  files[segment_paths(store.path).front()] = classes_of_segment(segment_paths(store.path).front());
+  files[segment_paths(store.path, ".gtr").front()] = classes_of_segment(segment_paths(store.path, ".gtr").front());
+  files[ledger_path(store.path)] = classes_of_ledger(store);
+  std::map<std::string, size_t> flips;
+  for (const auto& [path, classes] : files) {
+    const Bytes before = read_file(path);
+    for (const auto& [name, positions] : classes) {
+      for (const uint64_t at : positions) {
+        Bytes bytes = before;
+        bytes[at] ^= static_cast<uint8_t>(1 << at % 8);
+        write_file(path, bytes);
+        const VerifyReport report = store.verify();
+        if (report.sound() || !names(report, name_of(path))) FAIL(path << ", byte " << at << ": " << name);
+        flips[std::string(fs::path(path).extension()) + " " + name]++;
+      }
+    }
+    write_file(path, before);
+  }
+  std::string counts;
+  size_t all = 0;
+  for (const auto& [name, count] : flips) {
+    counts += fmt::format("\n  {}: {}", name, count);
+    all += count;
+  }
+  WARN("found all of " << all << " flips:" << counts);
+  CHECK(all > 1000);
+  CHECK(store.verify().sound());
+  CHECK(store.verify().extractions == 1);
+  CHECK(store.verify().pinned == 1);
 }
 
 TEST_CASE("whole files removed, exchanged, copied, cut or taken from another store are found", "[verify]") {
