@@ -4,8 +4,9 @@ namespace gatetape {
 
 void add_counters(WorkerAccount& account, const StoreCounts& counts) {
   // `added` is the sum of the others.
-  const auto& [added, stored, stored_bytes, dropped_queue_full, dropped_failed, pending] = counts;
+  const auto& [added, stored, not_synced, stored_bytes, dropped_queue_full, dropped_failed, pending] = counts;
   account[Counter::kStored] += stored;
+  account[Counter::kNotSynced] += not_synced;
   account[Counter::kStoredBytes] += stored_bytes;
   account[Counter::kDroppedStoreQueueFull] += dropped_queue_full;
   account[Counter::kDroppedStoreFailed] += dropped_failed;

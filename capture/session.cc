@@ -72,6 +72,7 @@ class Session {
   void note_outlet_losses();
   void end_outlets();
   void write_beginning(const std::string& sources);
+  RecordBatch end_mark() const;
   void write_end();
   void look_around();
   void show_progress();
@@ -302,14 +303,23 @@ void Session::write_beginning(const std::string& sources) {
   write_own_records();
 }
 
-void Session::write_end() {
+RecordBatch Session::end_mark() const {
   RunRecord run;
   run.timestamp_ns = last_account_ns_;
   run.run_started_ns = start_ns_;
   run.of_file = !live_;
   run.ended = true;
-  own_records_.append(run);
-  write_own_records();
+  RecordBatch batch;
+  batch.append(run);
+  return batch;
+}
+
+// To the outlets; the store takes it when all else is on the disk.
+void Session::write_end() {
+  const RecordBatch mark = end_mark();
+  for (Outlet* outlet : options_.outlets) {
+    if (Result<void> written = outlet->write(mark); !written) fail_with(written.error());
+  }
 }
 
 PortAccount Session::ports() const {
@@ -430,8 +440,9 @@ void Session::finish() {
   write_end();
   end_outlets();
   if (store_ != nullptr) {
-    if (Result<void> closed = store_->close(); !closed) fail_with(closed.error());
+    if (Result<void> closed = store_->close(end_mark()); !closed) fail_with(closed.error());
   }
+  for (const auto& worker : workers_) worker->settle();  // a sync that failed in closing
 }
 
 SessionSummary Session::summary() const {

@@ -100,6 +100,7 @@ struct Columns {
   void line(const AccountRecord&) {}
   void line(const EventRecord&) {}
   void line(const RunRecord&) {}
+  void line(const SyncFailureRecord&) {}
 };
 
 bool flush(std::string& out) {

@@ -220,6 +220,14 @@ void write(JsonWriter& json, const EventRecord& record) {
   json.field("message", record.detail).end_object();
 }
 
+void write(JsonWriter& json, const SyncFailureRecord& record) {
+  const bool packets = record.packets != 0;
+  json.field("event_type", "engine").begin_object("engine").field("event", "disk.sync_failed");
+  json.field("message", record.error).field("path", record.path).field("segment_uuid", record.segment_uuid);
+  json.field(packets ? "packets" : "records", packets ? record.packets : record.records);
+  json.field("since", eve_time(record.first_ns)).field("until", eve_time(record.last_ns)).end_object();
+}
+
 void write(JsonWriter& json, const RunRecord& record) {
   json.field("event_type", "engine").begin_object("engine");
   json.field("event", record.ended ? kEventCaptureEnded : kEventCaptureStarted).field("message", record.sources);

@@ -87,6 +87,7 @@ inline constexpr std::array<uint16_t, 2> kRetiredWorkerNumbers{67, 68};
   ROW(kAlerts,                 52, kSeen,     kAlerts,   "alerts",            "alerts")                                        \
   ROW(kReceivedBytes,          1,  kTraffic,  kBytes,    "received_bytes",    "received, on the wire")                         \
   ROW(kStoredBytes,            3,  kTraffic,  kBytes,    "stored_bytes",      "stored, as captured")                           \
+  ROW(kNotSynced,              120, kTraffic, kPackets,  "not_synced",        "stored, but the disk did not confirm them")     \
   ROW(kToIngress,              54, kTraffic,  kPackets,  "to_ingress",        "to an ingress address")                         \
   ROW(kFromIngress,            55, kTraffic,  kPackets,  "from_ingress",      "from an ingress address")                       \
   ROW(kEncryptedBytes,         56, kTraffic,  kBytes,    "encrypted_bytes",   "TCP payload that is encrypted (TLS, SSH)")      \

@@ -55,6 +55,12 @@ void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, Tran
   each(r.protocol), each(r.complete), each(r.values);
 }
 
+template <class R, class F>
+void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, SyncFailureRecord> {
+  each(r.timestamp_ns), each(r.run_started_ns), each(r.first_ns), each(r.last_ns), each(r.packets), each(r.records);
+  each(r.sequence), each(r.segment_uuid), each(r.path), each(r.error);
+}
+
 class Writer {
  public:
   explicit Writer(std::vector<uint8_t>& out) : out_(out) {}

@@ -149,13 +149,27 @@ struct RunRecord {
   std::string_view sids;     // numbers of the loaded rules, as encode_sids() made it
 };
 
+// A sync of a segment failed: nobody knows whether what was written since the last one that went well is on the disk,
+// though it can be read while the machine runs. A later sync that goes well proves nothing.
+struct SyncFailureRecord {
+  static constexpr uint8_t kType = 8;
+  int64_t timestamp_ns = 0;  // wall time of the failure
+  int64_t run_started_ns = 0;
+  int64_t first_ns = 0, last_ns = 0;  // times of the packets or records
+  uint64_t packets = 0, records = 0;  // one of the two
+  uint64_t sequence = 0;              // the segment's
+  std::string_view segment_uuid;      // in hexadecimal
+  std::string_view path;              // its file
+  std::string_view error;
+};
+
 // Numbers of rules in few bytes: rising, each as its distance from the one before, LEB128.
 std::string encode_sids(std::vector<uint32_t> sids);
 // Sorted. Empty, too, when the bytes are not what encode_sids() makes.
 std::vector<uint32_t> sids_of(const RunRecord& record);
 
-using Record =
-    std::variant<HttpRecord, FlowRecord, AlertRecord, AccountRecord, EventRecord, RunRecord, TransactionRecord>;
+using Record = std::variant<HttpRecord, FlowRecord, AlertRecord, AccountRecord, EventRecord, RunRecord,
+                            TransactionRecord, SyncFailureRecord>;
 
 // A set of types of records: bit n stands for the type n (kType).
 using RecordTypes = uint32_t;

@@ -86,7 +86,7 @@ Result<void> learn_from_records(StoreReader& reader, Expression& expression, Ext
   std::optional<int64_t> since = statement.range.since_ns, until = statement.range.until_ns;
   if (since) *since -= std::max(Expression::kLookBackNanoseconds, AccountSpan::kMarginNanoseconds);
   if (until) *until += AccountSpan::kMarginNanoseconds;
-  constexpr RecordTypes kOurs = record_types<AccountRecord, FlowRecord>();
+  constexpr RecordTypes kOurs = record_types<AccountRecord, FlowRecord, SyncFailureRecord>();
   const RecordQuery query{since, until, kOurs | expression.record_types()};
   const Result<ReadStatistics> read = reader.records(query, [&](const Record& record) {
     expression.learn(record, statement.range);
@@ -94,6 +94,7 @@ Result<void> learn_from_records(StoreReader& reader, Expression& expression, Ext
       statement.account.add(*account);
       statement.presence.add(*account);
     }
+    if (const auto* unsafe = std::get_if<SyncFailureRecord>(&record)) statement.presence.add(*unsafe);
     if (const auto* flow = std::get_if<FlowRecord>(&record)) flows.learn(*flow);
     return true;
   });

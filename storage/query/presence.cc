@@ -51,6 +51,15 @@ void Presence::add(const AccountRecord& record) {
   worker.dropped_failed = account[Counter::kDroppedStoreFailed];
 }
 
+void Presence::add(const SyncFailureRecord& record) {
+  const Interval when{record.first_ns, record.last_ns};
+  const bool packets = record.packets != 0;
+  const uint64_t count = packets ? record.packets : record.records;
+  unsafe_.push_back({packets ? "not_synced" : "records_not_synced", false, count, packets ? "packets" : "records", when,
+                     fmt::format("the disk did not confirm {} {} ({}): a power cut may have taken them", count,
+                                 packets ? "packets" : "records", span_text(when))});
+}
+
 void Presence::add_segments(std::span<const StoredSegment> segments) {
   std::map<Stream, std::vector<const StoredSegment*>> streams;
   for (const StoredSegment& segment : segments) {
@@ -89,6 +98,7 @@ void Presence::walk_stream(std::span<const StoredSegment* const> segments) {
   Handed& handed = handed_[{last.run_started_ns, last.worker}];
   handed.packets += last.account_added - std::min(last.account_added, last.account_dropped);
   handed.last_ns = std::max(handed.last_ns, last.time_max_ns);
+  handed.first_ns = std::min(handed.first_ns, segments.front()->time_min_ns);
 }
 
 void Presence::add_missing(const StoredSegment& segment, Interval when, uint64_t count) {
@@ -162,6 +172,24 @@ void Presence::compare_runs(std::vector<Shortfall>& out) const {
   }
 }
 
+// Packets of a run without an end that came after its last account, or of which there is none: nobody knows what else
+// came in then.
+void Presence::say_broken_off(std::vector<Shortfall>& out) const {
+  for (const auto& [key, handed] : handed_) {
+    const auto run = runs_.find(key.first);
+    if (run != runs_.end() && run->second.ended) continue;
+    int64_t accounted_ns = INT64_MIN;
+    if (run != runs_.end()) {
+      const auto worker = run->second.workers.find(key.second);
+      if (worker != run->second.workers.end()) accounted_ns = worker->second.last_account_ns;
+    }
+    const Interval when{std::max(accounted_ns, handed.first_ns), handed.last_ns};
+    if (handed.last_ns <= accounted_ns || !overlaps(range_, when)) continue;
+    out.push_back({"killed", false, 0, "", when,
+                   fmt::format("a run of the sensor has no end, and gave no account of itself {}", span_text(when))});
+  }
+}
+
 // Without a beginning or an end of its own the question means all that the store ever recorded.
 void Presence::say_open_ends(std::vector<Shortfall>& out) const {
   if (!range_.since_ns && lowest_sequence_ != UINT64_MAX && lowest_sequence_ > 1) {
@@ -192,6 +220,10 @@ std::vector<Shortfall> Presence::shortfalls(bool needs_records) const {
     // Packets are found without records; but the account and the marks of runs are records, too.
     if (chain.code == "records_gone" && !needs_records) out.back().missing = false;
   }
+  for (const Shortfall& unsafe : unsafe_) {
+    if (overlaps(range_, *unsafe.when)) out.push_back(unsafe);
+  }
+  say_broken_off(out);
   compare_runs(out);
   say_open_ends(out);
   return out;

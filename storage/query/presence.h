@@ -46,6 +46,7 @@ class Presence {
 
   void add(const RunRecord& record);
   void add(const AccountRecord& record);
+  void add(const SyncFailureRecord& record);
   // All segments of the store, as they are after its packets were read.
   void add_segments(std::span<const StoredSegment> segments);
 
@@ -84,7 +85,7 @@ class Presence {
   };
   struct Handed {
     uint64_t packets = 0;  // handed to the worker's streams and not dropped, up to the newest segments
-    int64_t last_ns = INT64_MIN;
+    int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
   };
 
   Interval whole() const;
@@ -92,6 +93,7 @@ class Presence {
   Shortfall absence(Interval when) const;
   void walk_stream(std::span<const StoredSegment* const> segments);
   void add_missing(const StoredSegment& segment, Interval when, uint64_t count);
+  void say_broken_off(std::vector<Shortfall>& out) const;
   void compare_runs(std::vector<Shortfall>& out) const;
   void say_open_ends(std::vector<Shortfall>& out) const;
 
@@ -99,6 +101,7 @@ class Presence {
   std::map<int64_t, Run> runs_;  // by run_started_ns
   IntervalSet covered_;
   std::vector<Shortfall> chains_;                          // shown by the chains of segments
+  std::vector<Shortfall> unsafe_;                          // told by syncs that failed
   std::map<std::pair<int64_t, uint16_t>, Handed> handed_;  // by run and worker
   uint64_t lowest_sequence_ = UINT64_MAX;
 };

@@ -52,6 +52,7 @@ std::unique_ptr<SegmentReader> open_segment(FileSystem& files, const std::string
 }
 
 RecordTime time_of(const Record& record) {
+  if (const auto* unsafe = std::get_if<SyncFailureRecord>(&record)) return {unsafe->first_ns, unsafe->last_ns};
   if (const auto* flow = std::get_if<FlowRecord>(&record)) return {flow->first_timestamp_ns, flow->last_timestamp_ns};
   return std::visit(
       [](const auto& r) -> RecordTime {

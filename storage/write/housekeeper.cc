@@ -8,12 +8,14 @@
 
 namespace gatetape {
 
-Housekeeper::Housekeeper(FileSystem& files, Ring& ring, Clock& clock, Notary* notary, unsigned sync_interval_s)
+Housekeeper::Housekeeper(FileSystem& files, Ring& ring, Clock& clock, Notary* notary, unsigned sync_interval_s,
+                         Unsafe unsafe)
     : files_(files),
       ring_(ring),
       clock_(clock),
       notary_(notary),
-      sync_interval_ns_(int64_t{sync_interval_s} * kNanosecondsPerSecond) {}
+      sync_interval_ns_(int64_t{sync_interval_s} * kNanosecondsPerSecond),
+      unsafe_(std::move(unsafe)) {}
 
 void Housekeeper::start() {
   thread_ = std::thread([this] {
@@ -28,7 +30,7 @@ Housekeeper::~Housekeeper() {
 
 void Housekeeper::opened(std::shared_ptr<SegmentFile> segment) {
   std::lock_guard lock(mutex_);
-  changed_directories_.insert(parent_directory(segment->path()));
+  new_names_[parent_directory(segment->path())].push_back(segment);
   open_.emplace(segment->header().sequence, std::move(segment));
 }
 
@@ -38,6 +40,13 @@ void Housekeeper::finished(std::shared_ptr<SegmentFile> segment) {
   open_.erase(segment->header().sequence);
   to_seal_.push_back(std::move(segment));
   wake_.notify_one();
+}
+
+void Housekeeper::drain() {
+  std::unique_lock lock(mutex_);
+  ++draining_;
+  wake_.notify_one();
+  drained_.wait(lock, [&] { return draining_ == 0; });
 }
 
 Result<void> Housekeeper::stop() {
@@ -60,41 +69,75 @@ void Housekeeper::note(const Result<void>& result) {
 void Housekeeper::seal(SegmentFile& segment) {
   Ring::Segment entry{segment.header().sequence, segment.path(), segment.bytes(),
                       segment.header().retention == RetentionClass::kPinned, std::nullopt};
+  const Result<void> sealed = seal_and_sync(segment, entry);
+  if (sealed && notary_ != nullptr) notary_->sealed({*entry.facts, clock_.wall_ns(), false});
+  unsealed_ += !sealed;
+  note(sealed);
+  segment.close();
+  ring_.add_sealed(std::move(entry), segment.bytes());
+}
+
+// Completes the ring's entry. A segment that the disk did not confirm does not count as sealed: nothing is signed that
+// may be gone tomorrow.
+Result<void> Housekeeper::seal_and_sync(SegmentFile& segment, Ring::Segment& entry) {
   auto sealed = seal_segment(files_, segment.path());
   // An index takes some per mille of a segment: a full disk can make room for it.
-  while (!sealed && is_out_of_space(sealed.error()) && ring_.evict_oldest(parent_directory(segment.path())))
+  while (!sealed && is_out_of_space(sealed.error()) && ring_.evict_oldest(parent_directory(segment.path()), false))
     sealed = seal_segment(files_, segment.path());
+  Result<void> synced;
+  SegmentContent unsafe;
   if (sealed) {
     entry.bytes = sealed->file_bytes;
-    if (notary_ != nullptr) {
-      entry.facts = facts_of(*sealed, segment.path());
-      notary_->sealed({*entry.facts, clock_.wall_ns(), false});
-    }
+    synced = sealed->synced;
+    const SegmentContent content = segment.take_unsynced();
+    synced ? segment.note_safe(content) : unsafe.add(content);
   } else {
-    unsealed_++;
-    note(pass_on(sealed));
+    synced = segment.sync(unsafe);  // the packets are there, only the index is not
   }
-  ring_.add_sealed(std::move(entry), segment.bytes());
+  if (!synced) unsafe_(segment, unsafe, synced.error());
+  if (!sealed) return pass_on(sealed);
+  if (synced) entry.facts = facts_of(*sealed, segment.path());
+  return synced;
 }
 
 void Housekeeper::sync_open() {
   std::vector<std::shared_ptr<SegmentFile>> segments;
-  std::set<std::string> directories;
   {
     std::lock_guard lock(mutex_);
-    directories.swap(changed_directories_);
     for (const auto& [sequence, segment] : open_) segments.push_back(segment);
   }
-  for (const auto& segment : segments) note(segment->sync());
-  for (const std::string& directory : directories) note(files_.sync_directory(directory));
+  for (const auto& segment : segments) {
+    SegmentContent unsafe;
+    const Result<void> synced = segment->sync(unsafe);
+    note(synced);
+    if (!synced) unsafe_(*segment, unsafe, synced.error());
+  }
+  sync_directories();
+}
+
+// New names. Where they may not be on the disk, neither may what the files hold.
+void Housekeeper::sync_directories() {
+  std::map<std::string, std::vector<std::shared_ptr<SegmentFile>>> directories;
+  {
+    std::lock_guard lock(mutex_);
+    directories.swap(new_names_);
+  }
+  for (const auto& [directory, segments] : directories) {
+    const Result<void> synced = files_.sync_directory(directory);
+    note(synced);
+    if (synced) continue;
+    for (const auto& segment : segments) unsafe_(*segment, segment->take_all(), synced.error());
+  }
 }
 
 void Housekeeper::run() {
   constexpr auto kRound = std::chrono::milliseconds(200);
   int64_t synced_ns = clock_.monotonic_ns();
   std::unique_lock lock(mutex_);
-  for (;;) {
-    wake_.wait_for(lock, kRound, [&] { return stopping_ || !to_seal_.empty(); });
+  for (bool stopping = false; !stopping;) {
+    wake_.wait_for(lock, kRound, [&] { return stopping_ || draining_ != 0 || !to_seal_.empty(); });
+    stopping = stopping_;
+    const bool draining = stopping || draining_ != 0;
     while (!to_seal_.empty()) {
       const auto segment = std::move(to_seal_.front());
       to_seal_.pop_front();
@@ -102,15 +145,20 @@ void Housekeeper::run() {
       seal(*segment);
       lock.lock();
     }
-    if (stopping_) return;
     lock.unlock();
     if (task_) task_();
     if (notary_ != nullptr) notary_->tick();
-    if (const int64_t now_ns = clock_.monotonic_ns(); now_ns - synced_ns >= sync_interval_ns_) {
+    if (draining) {
+      sync_directories();
+    } else if (const int64_t now_ns = clock_.monotonic_ns(); now_ns - synced_ns >= sync_interval_ns_) {
       sync_open();
       synced_ns = now_ns;
     }
     lock.lock();
+    if (draining) {
+      draining_ = 0;
+      drained_.notify_all();
+    }
   }
 }
 

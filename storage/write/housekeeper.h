@@ -8,9 +8,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "common/clock.h"
 #include "storage/evidence/notary.h"
@@ -21,8 +21,10 @@ namespace gatetape {
 
 class Housekeeper {
  public:
+  // Called on the housekeeper's thread when a sync failed: this content of the segment may not be on the disk.
+  using Unsafe = std::function<void(const SegmentFile&, const SegmentContent&, const Error&)>;
   // References must outlive the housekeeper. `notary` learns of each seal; nullptr: nobody does.
-  Housekeeper(FileSystem& files, Ring& ring, Clock& clock, Notary* notary, unsigned sync_interval_s);
+  Housekeeper(FileSystem& files, Ring& ring, Clock& clock, Notary* notary, unsigned sync_interval_s, Unsafe unsafe);
   ~Housekeeper();
 
   // Something else to do about five times a second. Call it before start().
@@ -32,7 +34,9 @@ class Housekeeper {
   void opened(std::shared_ptr<SegmentFile> segment);
   // ... to here; then they are sealed.
   void finished(std::shared_ptr<SegmentFile> segment);
-  // Seals what was handed over and ends the thread; reports the first thing that failed since the beginning.
+  // Returns when all that was handed over is sealed, and its name synced.
+  void drain();
+  // Drains, and ends the thread; reports the first thing that failed since the beginning.
   Result<void> stop();
   // How many segments could not be sealed. Call after stop().
   uint32_t unsealed() const { return unsealed_; }
@@ -40,7 +44,9 @@ class Housekeeper {
  private:
   void run();
   void seal(SegmentFile& segment);
+  Result<void> seal_and_sync(SegmentFile& segment, Ring::Segment& entry);
   void sync_open();
+  void sync_directories();
   void note(const Result<void>& result);
 
   FileSystem& files_;
@@ -49,12 +55,14 @@ class Housekeeper {
   Notary* const notary_;
   std::function<void()> task_;
   const int64_t sync_interval_ns_;
+  const Unsafe unsafe_;
   std::mutex mutex_;
-  std::condition_variable wake_;
+  std::condition_variable wake_, drained_;
   bool stopping_ = false;
+  unsigned draining_ = 0;  // so many wait for that
   std::deque<std::shared_ptr<SegmentFile>> to_seal_;
-  std::map<uint64_t, std::shared_ptr<SegmentFile>> open_;  // by sequence number
-  std::set<std::string> changed_directories_;              // since the last sync
+  std::map<uint64_t, std::shared_ptr<SegmentFile>> open_;                       // by sequence number
+  std::map<std::string, std::vector<std::shared_ptr<SegmentFile>>> new_names_;  // by directory; since its last sync
   uint32_t unsealed_ = 0;
   Result<void> first_failure_;
   std::thread thread_;

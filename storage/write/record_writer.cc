@@ -5,6 +5,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "storage/read/record_reader.h"
+#include "storage/write/segment_seal.h"
 
 namespace gatetape {
 namespace {
@@ -58,6 +59,8 @@ Result<void> RecordWriter::write(const RecordBatch& batch) {
   if (batch.size_bytes() > kSectionBytesMax - kFrameBytes)
     return fail("a record batch of {} bytes is too large", batch.size_bytes());
   gather(batch);
+  // A mark of a run does not wait: what comes after it can be told to belong to it.
+  if (!flush(pending_[kRuns]) && pending_[kRuns].bytes.size() > kWaitingBytesMax) lose(pending_[kRuns]);
   for (Pending& pending : pending_) {
     if (pending.bytes.size() >= kFrameBytes && !flush(pending) && pending.bytes.size() > kWaitingBytesMax)
       lose(pending);
@@ -134,24 +137,35 @@ ByteSink RecordWriter::frame_of(const Pending& pending, FrameHeader& header) {
   return frame;
 }
 
-void RecordWriter::written(const Pending& pending, const Sha256Digest& root) {
-  roots_.push_back(root);
+Result<void> RecordWriter::append(SegmentFile& segment, const Pending& pending) {
+  FrameHeader header;
+  const ByteSink frame = frame_of(pending, header);
+  Result<void> appended = segment.append(header, frame.bytes());
+  if (!appended) return appended;
+  roots_.push_back(header.root);
   records_ += pending.records;
-  directories_.worked(parent_directory(segment_->path()));
+  return {};
 }
 
 // False: it could not be, and the segment ends before it.
 bool RecordWriter::append(const Pending& pending) {
-  FrameHeader header;
-  const ByteSink frame = frame_of(pending, header);
-  const Result<void> appended = segment_->append(frame.bytes());
+  const std::string directory = parent_directory(segment_->path());
+  const Result<void> appended = append(*segment_, pending);
   if (appended) {
-    written(pending, header.root);
+    directories_.worked(directory);
     return true;
   }
-  directories_.set_aside(parent_directory(segment_->path()), appended.error());
+  directories_.set_aside(directory, appended.error());
   finish_segment();
   return false;
+}
+
+Result<std::shared_ptr<SegmentFile>> RecordWriter::create_segment(const std::string& directory) {
+  header_.sequence = next_sequence_();
+  header_.uuid = identities_.segment_uuid(header_.sequence);
+  header_.created_ns = clock_.wall_ns();
+  roots_.clear();
+  return SegmentFile::create(files_, directory, header_, ring_);
 }
 
 // A segment with what is pending as its first frame.
@@ -159,20 +173,18 @@ Result<void> RecordWriter::begin_segment(const Pending& pending) {
   for (;;) {  // a directory that fails twice is set aside
     auto directory = directories_.choose(0);
     if (!directory) return pass_on(directory);
-    header_.sequence = next_sequence_();
-    header_.uuid = identities_.segment_uuid(header_.sequence);
-    header_.created_ns = clock_.wall_ns();
-    roots_.clear();
-    FrameHeader header;
-    const ByteSink frame = frame_of(pending, header);
-    auto segment = SegmentFile::create(files_, *directory, header_, frame.bytes(), ring_);
-    if (segment) {
+    auto segment = create_segment(*directory);
+    const uint64_t records = records_;
+    Result<void> begun = segment ? append(**segment, pending) : pass_on(segment);
+    if (begun) begun = (*segment)->publish();
+    if (begun) {
       segment_ = std::move(*segment);
       housekeeper_.opened(segment_);
-      written(pending, header.root);
+      directories_.worked(*directory);
       return {};
     }
-    directories_.set_aside(*directory, segment.error());
+    records_ = records;
+    directories_.set_aside(*directory, begun.error());
   }
 }
 
@@ -197,14 +209,63 @@ void RecordWriter::lose(Pending& pending) {
   pending = {};
 }
 
-Result<void> RecordWriter::close() {
-  std::lock_guard lock(mutex_);
+void RecordWriter::flush_all() {
   for (Pending& pending : pending_) {
     if (!flush(pending)) lose(pending);
   }
+}
+
+void RecordWriter::finish_segment_now() {
+  std::lock_guard lock(mutex_);
+  flush_all();
+  if (segment_ != nullptr) finish_segment();
+}
+
+// All that is pending.
+Result<void> RecordWriter::write_last() {
+  for (;;) {
+    auto directory = directories_.choose(0);
+    if (!directory) return pass_on(directory);
+    const uint64_t records = records_;
+    Result<void> written = write_last_to(*directory);
+    if (written) return written;
+    records_ = records;
+    directories_.set_aside(*directory, written.error());
+  }
+}
+
+Result<void> RecordWriter::write_last_to(const std::string& directory) {
+  auto created = create_segment(directory);
+  if (!created) return pass_on(created);
+  const std::shared_ptr<SegmentFile> segment = std::move(*created);
+  for (const Pending& pending : pending_) {
+    if (pending.records == 0) continue;
+    if (auto appended = append(*segment, pending); !appended) return appended;
+  }
+  auto sealed = seal_segment(files_, segment->temporary_path());
+  while (!sealed && is_out_of_space(sealed.error()) && ring_.evict_oldest(directory, true))
+    sealed = seal_segment(files_, segment->temporary_path());
+  if (!sealed) return pass_on(sealed);
+  if (!sealed->synced) return sealed->synced;
+  if (auto published = segment->publish(); !published) return published;
+  housekeeper_.opened(segment);
+  housekeeper_.finished(segment);
+  return {};
+}
+
+Result<void> RecordWriter::close(const RecordBatch& last) {
+  std::lock_guard lock(mutex_);
+  flush_all();
+  if (segment_ != nullptr) finish_segment();
   closed_ = true;
   if (lost_ != 0) log_error("store: {} records could not be written", lost_);
-  if (segment_ != nullptr) finish_segment();
+  if (!last.empty()) {
+    gather(last);
+    if (auto written = write_last(); !written) {
+      log_error("store: the end of the run could not be recorded: {}", written.error().message);
+      if (failure_) failure_ = written;
+    }
+  }
   return failure_;
 }
 

@@ -33,8 +33,11 @@ class RecordWriter : public RecordSink {
   Result<void> write(const RecordBatch& batch) override;
   // Writes out what has waited for half a second, unless another thread is in here: it will be asked again.
   void flush_if_old();
-  // Writes out everything and hands the segment over for sealing; what comes later is refused.
-  Result<void> close();
+  // Writes out everything and hands the segment over for sealing.
+  void finish_segment_now();
+  // The end: writes what came since, and then `last`, into a segment of its own that appears sealed and synced, or not
+  // at all. What comes later is refused. Returns the first failure since the beginning.
+  Result<void> close(const RecordBatch& last);
 
  private:
   // Records on their way into a frame.
@@ -49,9 +52,13 @@ class RecordWriter : public RecordSink {
 
   void gather(const RecordBatch& batch);
   bool flush(Pending& pending);
+  void flush_all();
   bool append(const Pending& pending);
+  Result<std::shared_ptr<SegmentFile>> create_segment(const std::string& directory);
+  Result<void> write_last();
+  Result<void> write_last_to(const std::string& directory);
+  Result<void> append(SegmentFile& segment, const Pending& pending);
   Result<void> begin_segment(const Pending& pending);
-  void written(const Pending& pending, const Sha256Digest& root);
   void lose(Pending& pending);
   ByteSink frame_of(const Pending& pending, FrameHeader& header);
   void finish_segment();

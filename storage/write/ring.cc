@@ -46,9 +46,13 @@ void Ring::unreserve(uint64_t bytes) {
   bytes_ -= bytes;
 }
 
-bool Ring::evict_oldest(const std::string& directory) {
-  std::lock_guard lock(mutex_);
-  return evict_oldest_locked(EvictionReason::kDiskFull, &directory);
+bool Ring::evict_oldest(const std::string& directory, bool may_wait) {
+  std::unique_lock lock(mutex_);
+  while (!evict_oldest_locked(EvictionReason::kDiskFull, &directory)) {
+    if (!may_wait || expected_ == 0) return false;
+    sealed_one_.wait(lock);
+  }
+  return true;
 }
 
 bool Ring::evict_oldest_locked(EvictionReason reason, const std::string* directory) {

@@ -45,8 +45,8 @@ class Ring {
   Result<void> reserve(uint64_t bytes);
   void unreserve(uint64_t bytes);
   // Removes the oldest sealed unpinned segment of the directory, since its disk is full; false when there is none that
-  // can be removed.
-  bool evict_oldest(const std::string& directory);
+  // can be removed. `may_wait`: for those that are being sealed; not for whoever seals.
+  bool evict_oldest(const std::string& directory, bool may_wait);
 
   // Keeps a segment from being evicted, or lets it go; one that is not sealed yet is kept from then on. Fails with the
   // reason when it is refused: pins may fill half of the ring.

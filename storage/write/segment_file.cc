@@ -1,34 +1,83 @@
 #include "storage/write/segment_file.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace gatetape {
 
-Result<std::shared_ptr<SegmentFile>> SegmentFile::create(FileSystem& files, const std::string& directory,
-                                                         const SegmentHeader& header,
-                                                         std::span<const uint8_t> first_frame, Ring& ring) {
-  const std::string path = directory + "/" + segment_file_name(header), temporary = path + ".new";
-  auto file = files.create(temporary);
-  while (!file && is_out_of_space(file.error()) && ring.evict_oldest(directory)) file = files.create(temporary);
-  if (!file) return pass_on(file);
-  std::shared_ptr<SegmentFile> segment(new SegmentFile(path, std::move(*file), header, ring));
-  auto done = segment->append(header.serialise());
-  if (done) done = segment->append(first_frame);
-  if (done) done = files.rename(temporary, path);
-  if (done) return segment;
-  ring.unreserve(segment->bytes());
-  (void)files.remove(temporary);  // if that fails too, the next start removes it
-  return pass_on(done);
+void SegmentContent::add(const SegmentContent& other) {
+  count += other.count;
+  first_ns = std::min(first_ns, other.first_ns);
+  last_ns = std::max(last_ns, other.last_ns);
 }
 
-Result<void> SegmentFile::append(std::span<const uint8_t> frame) {
-  if (auto room = ring_.reserve(frame.size()); !room) return room;
-  auto written = file_->write_at(bytes_, frame);
-  while (!written && is_out_of_space(written.error()) && ring_.evict_oldest(parent_directory(path_)))
-    written = file_->write_at(bytes_, frame);
+Result<std::shared_ptr<SegmentFile>> SegmentFile::create(FileSystem& files, const std::string& directory,
+                                                         const SegmentHeader& header, Ring& ring) {
+  const std::string path = directory + "/" + segment_file_name(header), temporary = path + ".new";
+  auto file = files.create(temporary);
+  while (!file && is_out_of_space(file.error()) && ring.evict_oldest(directory, true)) file = files.create(temporary);
+  if (!file) return pass_on(file);
+  std::shared_ptr<SegmentFile> segment(new SegmentFile(files, path, std::move(*file), header, ring));
+  if (auto written = segment->write(header.serialise()); !written) return pass_on(written);
+  return segment;
+}
+
+SegmentFile::~SegmentFile() {
+  if (published_) return;
+  ring_.unreserve(bytes_);
+  (void)files_.remove(temporary_path());  // if that fails, the next start removes it
+}
+
+Result<void> SegmentFile::publish() {
+  Result<void> renamed = files_.rename(temporary_path(), path_);
+  published_ = renamed.has_value();
+  return renamed;
+}
+
+Result<void> SegmentFile::append(const FrameHeader& header, std::span<const uint8_t> frame) {
+  Result<void> written = write(frame);
   if (written) {
-    bytes_ += frame.size();
+    const std::lock_guard lock(content_mutex_);
+    unsynced_.add({header.packets, header.time_min_ns, header.time_max_ns});
+  }
+  return written;
+}
+
+Result<void> SegmentFile::sync(SegmentContent& unsafe) {
+  const SegmentContent content = take_unsynced();
+  Result<void> synced = file_->sync();
+  const std::lock_guard lock(content_mutex_);
+  (synced ? safe_ : unsafe).add(content);
+  return synced;
+}
+
+void SegmentFile::note_safe(const SegmentContent& content) {
+  const std::lock_guard lock(content_mutex_);
+  safe_.add(content);
+}
+
+SegmentContent SegmentFile::take_unsynced() {
+  const std::lock_guard lock(content_mutex_);
+  return std::exchange(unsynced_, {});
+}
+
+SegmentContent SegmentFile::take_all() {
+  const std::lock_guard lock(content_mutex_);
+  SegmentContent all = std::exchange(unsynced_, {});
+  all.add(std::exchange(safe_, {}));
+  return all;
+}
+
+Result<void> SegmentFile::write(std::span<const uint8_t> bytes) {
+  if (auto room = ring_.reserve(bytes.size()); !room) return room;
+  auto written = file_->write_at(bytes_, bytes);
+  while (!written && is_out_of_space(written.error()) && ring_.evict_oldest(parent_directory(path_), true))
+    written = file_->write_at(bytes_, bytes);
+  if (written) {
+    bytes_ += bytes.size();
     return {};
   }
-  ring_.unreserve(frame.size());
+  ring_.unreserve(bytes.size());
   (void)file_->truncate(bytes_);  // if that fails too, the torn tail is what readers expect of a crash
   return written;
 }

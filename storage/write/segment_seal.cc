@@ -72,8 +72,12 @@ Result<SealedSegment> seal_segment(FileSystem& files, const std::string& path) {
   });
   if (!opened) return pass_on(opened);
   SegmentReader& segment = **opened;
-  SealedSegment sealed{segment.header(), segment.summary(), static_cast<uint32_t>(segment.frames().size()),
-                       segment.file_bytes(), segment.sealed()};
+  SealedSegment sealed{.header = segment.header(),
+                       .summary = segment.summary(),
+                       .frames = static_cast<uint32_t>(segment.frames().size()),
+                       .file_bytes = segment.file_bytes(),
+                       .was_sealed = segment.sealed(),
+                       .synced = {}};
   if (sealed.was_sealed) return sealed;
   if ((sealed.was_sealed = was_sealed_once(segment))) {
     log_warning("{}: sealed, but its index or trailer is damaged: it is left as it is, and read without them", path);
@@ -106,7 +110,7 @@ Result<SealedSegment> seal_segment(FileSystem& files, const std::string& path) {
     (void)file.truncate(end);  // a whole disk: the segment stays as it was, unsealed and readable
     return pass_on(written);
   }
-  if (auto synced = file.sync(); !synced) return pass_on(synced);
+  sealed.synced = file.sync();
   sealed.file_bytes = trailer.file_bytes;
   return sealed;
 }

@@ -63,6 +63,7 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
       if (!sealed) {
         log_warning("{}", sealed.error().message);
       } else {
+        if (!sealed->synced) log_warning("{}", sealed->synced.error().message);
         if (newest) existing.tails[stream] = {file->sequence, sealed->summary.root};
         existing.recovered += !sealed->was_sealed;
         if (!sealed->was_sealed) existing.torn_bytes += sealed->summary.torn_bytes;

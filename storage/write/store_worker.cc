@@ -99,6 +99,7 @@ StoreCounts QueueingStoreWorker::counts() const {
   counts.dropped_queue_full = dropped_queue_full_;
   counts.dropped_failed = dropped_failed_ + not_written_.load(std::memory_order_relaxed);
   counts.stored = stored_.load(std::memory_order_relaxed);
+  counts.not_synced = not_synced_.load(std::memory_order_relaxed);
   counts.stored_bytes = stored_bytes_.load(std::memory_order_relaxed);
   counts.pending = added_ - counts.stored - counts.dropped_queue_full - counts.dropped_failed;
   return counts;

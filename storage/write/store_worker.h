@@ -36,10 +36,11 @@ class QueueingStoreWorker : public StoreWorker {
   void flush() override;
   StoreCounts counts() const override;
 
-  // For the writing thread.
+  // For the writing thread; not_synced() for any.
   FrameQueue& queue() { return queue_; }
   void written(const ClosedFrame& frame);
   void not_written(const ClosedFrame& frame);
+  void not_synced(uint64_t packets) { not_synced_.fetch_add(packets, std::memory_order_relaxed); }
   // The stream's segment cannot be written on: its next frame begins another, or, where no directory can be written to,
   // frames are dropped and counted until look_again().
   void interrupt(RetentionClass retention, bool any_directory);
@@ -58,7 +59,7 @@ class QueueingStoreWorker : public StoreWorker {
   // The worker's thread.
   uint64_t added_ = 0, dropped_queue_full_ = 0, dropped_failed_ = 0;
   // The writing thread.
-  std::atomic<uint64_t> stored_{0}, stored_bytes_{0}, not_written_{0};
+  std::atomic<uint64_t> stored_{0}, stored_bytes_{0}, not_written_{0}, not_synced_{0};
   // Packets of each class that were lost in writing, until its stream knows of them.
   std::array<std::atomic<uint32_t>, kRetentionClassCount> lost_{};
   // A demand of the writing thread on a stream; the worker's thread takes kBeginAnew back.

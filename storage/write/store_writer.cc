@@ -11,6 +11,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "common/thread_name.h"
+#include "storage/evidence/signed_note.h"
 #include "storage/write/directories.h"
 #include "storage/write/housekeeper.h"
 #include "storage/write/identities.h"
@@ -48,7 +49,7 @@ class DirectoryStore : public Store {
   RecordSink& records() override { return *records_; }
   Result<void> status() const override;
   Result<void> settle() override;
-  Result<void> close() override;
+  Result<void> close(const RecordBatch& last) override;
 
  private:
   SegmentHeader begin_stream(SegmentHeader header, const ExistingSegments& existing) const;
@@ -59,6 +60,7 @@ class DirectoryStore : public Store {
   void write(unsigned worker, const ClosedFrame& frame);
   bool keep_failure(const Result<void>& result);
   void note_failure(const Result<void>& result);
+  void note_unsafe(const SegmentFile& segment, const SegmentContent& content, const Error& why);
   void write_old_records();
   void write_events();
   void open_ledger(ExistingSegments& existing);
@@ -137,7 +139,9 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
     }
     workers_.push_back(std::make_unique<QueueingStoreWorker>(worker_options, shared_));
   }
-  housekeeper_ = std::make_unique<Housekeeper>(files_, ring_, clock_, notary_.get(), options_.sync_interval_s);
+  housekeeper_ = std::make_unique<Housekeeper>(
+      files_, ring_, clock_, notary_.get(), options_.sync_interval_s,
+      [this](const auto& segment, const auto& content, const auto& why) { note_unsafe(segment, content, why); });
   SegmentHeader records_header;
   records_header.kind = SegmentKind::kRecords;
   records_ = std::make_unique<RecordWriter>(
@@ -167,8 +171,8 @@ void DirectoryStore::open_ledger(ExistingSegments& existing) {
   std::map<std::string, SegmentFacts> listed = notary_->listed();
   for (const PresentSegment& segment : notary_->unlisted()) {
     const auto facts = seal_segment(files_, segment.path);
-    if (!facts) {
-      log_warning("not in the ledger: {}", facts.error().message);
+    if (!facts || !facts->synced) {
+      log_warning("not in the ledger: {}", (facts ? facts->synced.error() : facts.error()).message);
       continue;
     }
     listed[segment.path] = facts_of(*facts, segment.path);
@@ -180,7 +184,7 @@ void DirectoryStore::open_ledger(ExistingSegments& existing) {
 }
 
 DirectoryStore::~DirectoryStore() {
-  if (!closing_) (void)close();
+  if (!closing_) (void)close({});
   ::close(shared_.frames_ready);
 }
 
@@ -216,6 +220,29 @@ void DirectoryStore::note_failure(const Result<void>& result) {
   if (keep_failure(result)) log_error("store: {}", result.error().message);
 }
 
+// A sync failed: what the disk did not confirm is counted, and a record tells the readers of any later time.
+void DirectoryStore::note_unsafe(const SegmentFile& segment, const SegmentContent& content, const Error& why) {
+  keep_failure(tl::unexpected<Error>(why));
+  if (content.count == 0) return;
+  const SegmentHeader& header = segment.header();
+  const bool packets = header.kind == SegmentKind::kPackets;
+  const std::string uuid = hex(header.uuid);
+  SyncFailureRecord record;
+  record.timestamp_ns = clock_.wall_ns();
+  record.run_started_ns = run_started_ns_;
+  record.first_ns = content.first_ns;
+  record.last_ns = content.last_ns;
+  (packets ? record.packets : record.records) = content.count;
+  record.sequence = header.sequence;
+  record.segment_uuid = uuid;
+  record.path = segment.path();
+  record.error = why.message;
+  RecordBatch batch;
+  batch.append(record);
+  note_failure(records_->write(batch));
+  if (packets) workers_[header.worker]->not_synced(content.count);
+}
+
 Result<void> DirectoryStore::status() const {
   std::lock_guard lock(failure_mutex_);
   return failure_;
@@ -228,20 +255,22 @@ Result<void> DirectoryStore::begin_segment(unsigned worker, const ClosedFrame& f
   for (;;) {  // a directory that fails twice is set aside
     auto directory = packet_directories_.choose(worker);
     if (!directory) return pass_on(directory);
-    auto created = SegmentFile::create(files_, *directory, *frame.begins_segment, frame.bytes.bytes(), ring_);
-    if (created) {
+    auto created = SegmentFile::create(files_, *directory, *frame.begins_segment, ring_);
+    Result<void> begun = created ? (*created)->append(frame.header, frame.bytes.bytes()) : pass_on(created);
+    if (begun) begun = (*created)->publish();
+    if (begun) {
       segment = std::move(*created);
       housekeeper_->opened(segment);
       packet_directories_.worked(*directory);
       return {};
     }
-    packet_directories_.set_aside(*directory, created.error());
+    packet_directories_.set_aside(*directory, begun.error());
   }
 }
 
 // A segment that cannot be written on ends.
 Result<void> DirectoryStore::append(const ClosedFrame& frame, std::shared_ptr<SegmentFile>& segment) {
-  Result<void> appended = segment->append(frame.bytes.bytes());
+  Result<void> appended = segment->append(frame.header, frame.bytes.bytes());
   if (appended) {
     packet_directories_.worked(parent_directory(segment->path()));
   } else {
@@ -301,20 +330,24 @@ Result<void> DirectoryStore::settle() {
   return status();
 }
 
-Result<void> DirectoryStore::close() {
+Result<void> DirectoryStore::close(const RecordBatch& last) {
   if (closing_.exchange(true)) return status();
   for (auto& worker : workers_) worker->flush();
   stopping_.store(true, std::memory_order_release);
   const uint64_t one = 1;
   (void)!::write(shared_.frames_ready, &one, sizeof one);
   writing_thread_.join();
-  write_events();
-  note_failure(records_->close());
   for (auto& worker : open_) {
     for (auto& segment : worker) {
       if (segment != nullptr) housekeeper_->finished(std::exchange(segment, nullptr));
     }
   }
+  housekeeper_->drain();
+  // A sync that failed until here is among the records; one of the records' own segment among the last.
+  write_events();
+  records_->finish_segment_now();
+  housekeeper_->drain();
+  note_failure(records_->close(last));
   note_failure(housekeeper_->stop());
   if (requests_ != nullptr) requests_->take();
   if (notary_ != nullptr) (void)notary_->end(housekeeper_->unsealed(), {});  // it says itself what fails

@@ -57,7 +57,8 @@ struct StoreOptions {
 // The fate of the packets handed to a StoreWorker; added == stored + dropped_* + pending.
 struct StoreCounts {
   uint64_t added = 0;
-  uint64_t stored = 0;  // written to the file (not necessarily synced)
+  uint64_t stored = 0;      // written to the file (not necessarily synced)
+  uint64_t not_synced = 0;  // those among them that a sync was to make safe, and the disk did not confirm it
   uint64_t stored_bytes = 0;
   uint64_t dropped_queue_full = 0;
   uint64_t dropped_failed = 0;
@@ -93,8 +94,11 @@ class Store {
   // Call after the workers have flushed: waits until all they handed over is written, or dropped and counted; after it
   // their counts() have nothing pending. Records are still taken: the last account is one.
   virtual Result<void> settle() = 0;
-  // Writes what is open, seals segments, writes their indexes, syncs. Call after the workers have stopped.
-  virtual Result<void> close() = 0;
+  // Writes what is open, seals segments, writes their indexes, syncs. Call after the workers have stopped. `last`: the
+  // records that say that the run ended properly. They appear on the disk when all else is sealed and synced, so that a
+  // run that is killed before that has no end.
+  virtual Result<void> close(const RecordBatch& last) = 0;
+  Result<void> close() { return close({}); }
 };
 
 }  // namespace gatetape

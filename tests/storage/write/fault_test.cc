@@ -7,6 +7,7 @@
 #include <numeric>
 #include <random>
 
+#include "storage/query/presence.h"
 #include "tests/storage/store_support.h"
 #include "tests/support/simulated_files.h"
 #include "tests/support/turned_clock.h"
@@ -53,6 +54,14 @@ Outcome run(SimulatedFiles& files, Clock& clock, const std::vector<QueryPacket>&
   outcome.stored = counts.stored;
   if (auto closed = (*store)->close(); outcome.result) outcome.result = closed;
   return outcome;
+}
+
+RecordBatch end_of_run() {
+  RunRecord end;
+  end.ended = true;
+  RecordBatch batch;
+  batch.append(end);
+  return batch;
 }
 
 // The store of a run that was killed after its last frame was written.
@@ -321,4 +330,92 @@ TEST_CASE("a sealed segment with a damaged trailer is left as it is", "[store][f
   REQUIRE(run(files, clock, packets).result);
   for (const auto& [path, bytes] : before) CHECK(content(path) == bytes);
   CHECK(read_all(files, packets).packets_by_run == std::vector<uint64_t>{kPackets, kPackets});
+}
+
+TEST_CASE("what a sync did not confirm is counted at once, and known to every later reader", "[store][fault]") {
+  const Operation failing = GENERATE(Operation::kSync, Operation::kSyncDirectory);
+  TurnedClock clock;
+  SimulatedFiles files;
+  const auto packets = repeating_traffic(76, kPackets);
+  {
+    auto store = Store::open(simulated_store(files, clock), false);
+    REQUIRE(store);
+    write_packets(**store, packets, 1, kFramePackets);
+    REQUIRE((*store)->settle());
+    files.set_fault([&](const SimulatedFiles::Call& call) {
+      const bool of_packets = call.path == kDirectory || call.path.find(".gtp") != std::string::npos;
+      return SimulatedFiles::Outcome{call.operation == failing && of_packets ? EIO : 0, 0};
+    });
+    const auto closed = (*store)->close(end_of_run());
+    REQUIRE(!closed);
+    CHECK(closed.error().code == EIO);
+    const StoreCounts counts = (*store)->worker(0).counts();
+    CHECK(counts.stored == kPackets);
+    CHECK(counts.not_synced == kPackets);
+  }
+  files.set_fault(nullptr);
+  clock.turn(kNanosecondsPerSecond);
+  REQUIRE(run(files, clock, packets).result);
+  auto reader = StoreReader::open({kDirectory}, files);
+  REQUIRE(reader);
+  Presence presence;
+  uint64_t unsafe = 0;
+  REQUIRE((*reader)->records({}, [&](const Record& record) {
+    if (const auto* failure = std::get_if<SyncFailureRecord>(&record)) {
+      unsafe += failure->packets;
+      CHECK(failure->error.find("Input/output error") != std::string::npos);
+      presence.add(*failure);
+    }
+    return true;
+  }));
+  CHECK(unsafe == kPackets);
+  uint64_t said = 0;
+  for (const Shortfall& shortfall : presence.shortfalls(false)) {
+    if (shortfall.code == "not_synced") said += shortfall.count;
+  }
+  CHECK(said == kPackets);
+  CHECK(read_all(files, packets).packets_by_run == std::vector<uint64_t>{kPackets, kPackets});
+}
+
+TEST_CASE("a run that is killed in closing has no end, whenever that is", "[store][fault]") {
+  TurnedClock clock;
+  SimulatedFiles files;
+  const auto packets = repeating_traffic(77, kPackets);
+  auto store = Store::open(simulated_store(files, clock), false);
+  REQUIRE(store);
+  write_packets(**store, packets, 1, kFramePackets);
+  REQUIRE((*store)->settle());
+  std::vector<std::unique_ptr<SimulatedFiles>> killed;
+  files.set_fault([&](const SimulatedFiles::Call& call) {
+    const bool changes = call.operation == Operation::kWrite || call.operation == Operation::kSync ||
+                         call.operation == Operation::kRename || call.operation == Operation::kSyncDirectory;
+    if (changes) killed.push_back(files.copy());
+    return SimulatedFiles::Outcome{};
+  });
+  REQUIRE((*store)->close(end_of_run()));
+  files.set_fault(nullptr);
+  const auto ends_of = [&](SimulatedFiles& at) {
+    auto reader = StoreReader::open({kDirectory}, at);
+    REQUIRE(reader);
+    size_t ends = 0;
+    REQUIRE((*reader)->records({}, [&](const Record& record) {
+      const auto* run = std::get_if<RunRecord>(&record);
+      ends += run != nullptr && run->ended;
+      return true;
+    }));
+    return ends;
+  };
+  CHECK(ends_of(files) == 1);
+  size_t without = 0;
+  for (const auto& at : killed) {
+    if (ends_of(*at) == 0) {
+      without++;
+      continue;
+    }
+    auto reader = StoreReader::open({kDirectory}, *at);
+    const auto segments = (*reader)->segments();
+    REQUIRE(segments);
+    for (const StoredSegment& segment : *segments) REQUIRE(segment.sealed);
+  }
+  CHECK(without > 7);  // four streams, each written and synced
 }
