@@ -72,6 +72,9 @@ void warn_of_damage(const ReadStatistics& read) {
   if (read.foreign_entries > read.foreign.size()) {
     log_warning("{} more", counted(read.foreign_entries - read.foreign.size(), "foreign entry", "foreign entries"));
   }
+  for (const std::string& line : read.repaired) log_warning("{}", line);
+  if (read.bits_repaired > read.repaired.size())
+    log_warning("{} more", counted(read.bits_repaired - read.repaired.size(), "repaired bit", "repaired bits"));
   for (const std::string& line : read.damage) log_warning("{}", line);
   if (read.frames_damaged > read.damage.size()) {
     log_warning("{} more", counted(read.frames_damaged - read.damage.size(), "damaged frame", "damaged frames"));

@@ -74,7 +74,7 @@ void layout_section(Fields& f, S& section) {
   f(section.flags);
   f(section.stored_bytes);
   f(section.raw_bytes);
-  f.reserved(4);
+  f(section.repair);
   f(section.checksum);
 }
 

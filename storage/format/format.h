@@ -78,6 +78,7 @@ struct Section {
   uint8_t flags = 0;
   uint32_t stored_bytes = 0;
   uint32_t raw_bytes = 0;
+  uint32_t repair = 0;  // repair_code() of the stored bytes; 0: none was made
   uint64_t checksum = 0;
 };
 inline constexpr size_t kChecksumBytes = 8;

@@ -60,6 +60,8 @@ std::string comment_of(const ExtractStatement& statement) {
 
 void merge_damage(ReadStatistics& into, const ReadStatistics& from) {
   into.frames_damaged += from.frames_damaged;
+  into.bits_repaired += from.bits_repaired;
+  into.repaired.insert(into.repaired.end(), from.repaired.begin(), from.repaired.end());
   into.segments_vanished += from.segments_vanished;
   into.damage.insert(into.damage.end(), from.damage.begin(), from.damage.end());
 }

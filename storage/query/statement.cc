@@ -211,6 +211,11 @@ void write_read(JsonWriter& json, const ReadStatistics& read) {
   json.begin_object("read").field("segments", read.segments).field("segments_read", read.segments_read);
   json.field("frames", read.frames).field("frames_read", read.frames_read).field("frames_damaged", read.frames_damaged);
   json.field("packets_visited", read.packets_visited).field("bytes_read", read.bytes_read);
+  if (read.bits_repaired != 0) {
+    json.field("bits_repaired", read.bits_repaired).begin_array("repaired");
+    for (const std::string& line : read.repaired) json.value(line);
+    json.end_array();
+  }
   if (!read.foreign.empty()) {
     json.field("foreign_entries", read.foreign_entries).begin_array("foreign");
     for (const std::string& line : read.foreign) json.value(line);

@@ -63,7 +63,7 @@ bool LiteralCache::load(SegmentReader& segment, uint32_t frame, uint64_t block_n
     }
     stored_.resize(section.stored_bytes);
     if (section.raw_bytes > segment.header().literal_block_bytes || !segment.read_bytes(at, stored_) ||
-        !section_intact(section, stored_)) {
+        (!section_intact(section, stored_) && !segment.repair_section(at, section, stored_))) {
       segment.report_damage(at, "literals damaged");
       return false;
     }

@@ -23,6 +23,16 @@ SegmentReader::DamageReport record_damage(ReadStatistics& statistics) {
   };
 }
 
+SegmentReader::DamageReport record_repair(ReadStatistics& statistics) {
+  return [&statistics](const std::string& path, uint64_t offset, const char* what) {
+    constexpr size_t kNamed = 100;
+    statistics.bits_repaired++;
+    if (statistics.repaired.size() < kNamed)
+      statistics.repaired.push_back(
+          fmt::format("{}: offset {}: {}, and was put right for reading", path, offset, what));
+  };
+}
+
 PacketStream::PacketStream(FileSystem& files, std::vector<std::string> segments, std::vector<uint16_t> interface_ids,
                            const StoreQuery& query, LiteralCache& cache, ReadStatistics& statistics)
     : files_(files),
@@ -67,7 +77,8 @@ bool PacketStream::read_frame(uint32_t frame) {
   const size_t before_literals = FrameReader::bytes_before_literals(header);
   if (sections_.size() < before_literals && !segment_->read_frame(frame, before_literals, header, sections_))
     return false;
-  if (!frame_.read_lanes(header, sections_)) {
+  if (!frame_.read_lanes(header, sections_) &&
+      !(segment_->repair_sections(frame, header, sections_) && frame_.read_lanes(header, sections_))) {
     segment_->report_damage(offset, frame_.what());
     return false;
   }
@@ -80,7 +91,10 @@ bool PacketStream::read_frame(uint32_t frame) {
   if (!any) return false;
   statistics_.frames_read++;
   CachedLiterals literals(*segment_, cache_);
-  if (frame_.read_packets(header, sections_) && frame_.read_payload(header, sections_, wanted_, literals)) return true;
+  const auto read = [&] {
+    return frame_.read_packets(header, sections_) && frame_.read_payload(header, sections_, wanted_, literals);
+  };
+  if (read() || (segment_->repair_sections(frame, header, sections_) && read())) return true;
   segment_->report_damage(offset, frame_.what());
   return false;
 }

@@ -54,5 +54,7 @@ class PacketStream {
 
 // For SegmentReader: counts damage and keeps the first hundred.
 SegmentReader::DamageReport record_damage(ReadStatistics& statistics);
+// For SegmentReader: counts bits that were put right and keeps the first hundred.
+SegmentReader::DamageReport record_repair(ReadStatistics& statistics);
 
 }  // namespace gatetape

@@ -41,7 +41,7 @@ bool read_batch(SegmentReader& segment, uint32_t frame, Decompressor& decompress
 }  // namespace
 
 std::unique_ptr<SegmentReader> open_segment(FileSystem& files, const std::string& path, ReadStatistics& statistics) {
-  auto segment = SegmentReader::open(files, path, record_damage(statistics));
+  auto segment = SegmentReader::open(files, path, record_damage(statistics), record_repair(statistics));
   if (segment) return std::move(*segment);
   if (segment.error().code == ENOENT) {
     ++statistics.segments_vanished;

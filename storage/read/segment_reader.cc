@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "storage/format/bit_repair.h"
 #include "storage/format/hash_tree.h"
 #include "storage/format/lane_filter.h"
 #include "storage/read/frame_finder.h"
@@ -19,19 +20,37 @@ uint64_t next_id() {
   return ++last;
 }
 
-// The segment's header, which begins the file.
-Result<SegmentHeader> read_header(File& file, const std::string& path, size_t& header_bytes) {
+// The header, if one bit of it flipped and what it then says is a segment of packets: what records say is proof, and is
+// not guessed at. The header of any segment with a few interfaces is among the bytes that are tried.
+std::optional<SegmentHeader> repaired_header(std::span<uint8_t> bytes, size_t& header_bytes) {
+  constexpr size_t kTried = 1024;
+  std::optional<SegmentHeader> repaired;
+  repair_by_trying(bytes.first(std::min(bytes.size(), kTried)), [&] {
+    const auto header = SegmentHeader::parse(bytes, header_bytes);
+    if (header && header->kind == SegmentKind::kPackets) repaired = *header;
+    return repaired.has_value();
+  });
+  return repaired;
+}
+
+// The segment's header, which begins the file. `repaired`: may it be, and was it?
+Result<SegmentHeader> read_header(File& file, const std::string& path, size_t& header_bytes, bool& repaired) {
   constexpr size_t kUsually = 4096;
   std::vector<uint8_t> bytes;
   for (const size_t wanted : {kUsually, kHeaderBytesMax}) {  // many interfaces need more
     bytes.resize(wanted);
     auto n = file.read_at(0, bytes);
     if (!n) return pass_on(n);
-    auto header = SegmentHeader::parse({bytes.data(), *n}, header_bytes);
-    if (header || *n < wanted || wanted == kHeaderBytesMax) {
-      if (!header) return fail("{}: {}", path, header.error().message);
+    const std::span<uint8_t> there(bytes.data(), *n);
+    auto header = SegmentHeader::parse(there, header_bytes);
+    if (header) {
+      repaired = false;
       return header;
     }
+    if (repaired) {
+      if (auto whole = repaired_header(there, header_bytes)) return *whole;
+    }
+    if (*n < wanted || wanted == kHeaderBytesMax) return fail("{}: {}", path, header.error().message);
   }
   return fail("{}: not a segment", path);
 }
@@ -39,28 +58,32 @@ Result<SegmentHeader> read_header(File& file, const std::string& path, size_t& h
 }  // namespace
 
 Result<std::unique_ptr<SegmentReader>> SegmentReader::open(FileSystem& files, const std::string& path,
-                                                           DamageReport damage) {
+                                                           DamageReport damage, DamageReport repair) {
   auto file = files.open_to_read(path);
   if (!file) return pass_on(file);
   auto status = (*file)->status();
   if (!status) return pass_on(status);
   size_t header_bytes = 0;
-  auto header = read_header(**file, path, header_bytes);
+  bool repaired = repair != nullptr;
+  auto header = read_header(**file, path, header_bytes, repaired);
   if (!header) return pass_on(header);
-  std::unique_ptr<SegmentReader> reader(
-      new SegmentReader(path, std::move(*file), status->bytes, std::move(*header), header_bytes, std::move(damage)));
+  if (repaired) repair(path, 0, "a bit of the segment's header had flipped");
+  if (header->kind != SegmentKind::kPackets) repair = nullptr;
+  std::unique_ptr<SegmentReader> reader(new SegmentReader(path, std::move(*file), status->bytes, std::move(*header),
+                                                          header_bytes, std::move(damage), std::move(repair)));
   reader->read_trailer();
   return reader;
 }
 
 SegmentReader::SegmentReader(std::string path, std::unique_ptr<File> file, uint64_t file_bytes, SegmentHeader header,
-                             size_t header_bytes, DamageReport damage)
+                             size_t header_bytes, DamageReport damage, DamageReport repair)
     : id_(next_id()),
       path_(std::move(path)),
       file_(std::move(file)),
       header_(std::move(header)),
       header_bytes_(header_bytes),
       damage_(std::move(damage)),
+      repair_(std::move(repair)),
       file_bytes_(file_bytes) {}
 
 // How many bytes were there. Refused by the device is as none; read_status() keeps it.
@@ -111,14 +134,55 @@ bool SegmentReader::read_header_at(uint64_t offset, FrameHeader& header, bool& t
       case FrameHeader::Parse::kOk:
         return true;
       case FrameHeader::Parse::kDamaged:
-        return false;
+        return repair_frame_header(offset, header_buffer_, header);
       case FrameHeader::Parse::kNeedMore:
         break;
     }
     if (offset + needed > file_bytes_) break;
   }
+  if (repair_frame_header(offset, header_buffer_, header)) return true;
   torn = true;
   return false;
+}
+
+// A forged segment may have any number of damaged headers: only so many are tried.
+bool SegmentReader::repair_frame_header(uint64_t offset, std::span<uint8_t> bytes, FrameHeader& header) {
+  constexpr unsigned kRepairsMax = 16;
+  constexpr size_t kTried = 2048;
+  if (repair_ == nullptr || header_repairs_ == kRepairsMax) return false;
+  ++header_repairs_;
+  const bool repaired = repair_by_trying(bytes.first(std::min(bytes.size(), kTried)), [&] {
+    size_t needed = 0;
+    return FrameHeader::parse(bytes, segment_id(header_.uuid), header, needed) == FrameHeader::Parse::kOk;
+  });
+  if (repaired) repair_(path_, offset, "a bit of a frame's header had flipped");
+  return repaired;
+}
+
+bool SegmentReader::repair_section(uint64_t offset, const Section& section, std::span<uint8_t> stored) {
+  if (repair_ == nullptr || section.repair == 0 || stored.size() != section.stored_bytes) return false;
+  const auto bit = flipped_bit(stored, section.repair);
+  if (!bit) return false;
+  flip(stored, *bit);
+  if (section_intact(section, stored)) {
+    repair_(path_, offset + *bit / 8, "a bit had flipped");
+    return true;
+  }
+  flip(stored, *bit);
+  return false;
+}
+
+bool SegmentReader::repair_sections(uint32_t frame, const FrameHeader& header, std::span<uint8_t> sections) {
+  uint64_t offset = frames()[frame].offset + header.header_bytes();
+  bool any = false;
+  for (const Section& section : header.sections) {
+    if (section.stored_bytes > sections.size()) break;
+    const auto stored = sections.first(section.stored_bytes);
+    if (!section_intact(section, stored) && repair_section(offset, section, stored)) any = true;
+    sections = sections.subspan(stored.size());
+    offset += stored.size();
+  }
+  return any;
 }
 
 const std::vector<FrameEntry>& SegmentReader::frames() {
@@ -240,8 +304,11 @@ bool SegmentReader::read_frame(uint32_t frame, size_t section_bytes_at_least, Fr
     return false;
   }
   size_t needed;
-  if (FrameHeader::parse(sections, segment_id(header_.uuid), header, needed) != FrameHeader::Parse::kOk ||
-      header.header_bytes() != entry.header_bytes || header.stored_bytes() != entry.stored_bytes) {
+  const auto parsed = FrameHeader::parse(sections, segment_id(header_.uuid), header, needed);
+  const bool whole = parsed == FrameHeader::Parse::kOk ||
+                     repair_frame_header(
+                         entry.offset, std::span(sections).first(std::min<size_t>(entry.header_bytes, wanted)), header);
+  if (!whole || header.header_bytes() != entry.header_bytes || header.stored_bytes() != entry.stored_bytes) {
     report_damage(entry.offset, "a frame's header is damaged");
     return false;
   }

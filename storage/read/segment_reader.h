@@ -22,7 +22,10 @@ class SegmentReader {
   // Damage is reported to `damage` as offset and text, here and by every later call.
   using DamageReport = std::function<void(const std::string& path, uint64_t offset, const char* what)>;
   // Fails when the file cannot be opened or read (Error::code says why), or is no segment that we know (code 0).
-  static Result<std::unique_ptr<SegmentReader>> open(FileSystem& files, const std::string& path, DamageReport damage);
+  // With `repair`, single flipped bits in headers and sections of a segment of packets are put right in memory, and
+  // reported to it; the file is never changed.
+  static Result<std::unique_ptr<SegmentReader>> open(FileSystem& files, const std::string& path, DamageReport damage,
+                                                     DamageReport repair = nullptr);
 
   // Tells all readers of this process apart, those that are gone, too.
   uint64_t id() const { return id_; }
@@ -48,6 +51,11 @@ class SegmentReader {
   // The frame's header, and its stored bytes up to `section_bytes` after the header in `sections`.
   // False: damaged (and reported).
   bool read_frame(uint32_t frame, size_t section_bytes_at_least, FrameHeader& header, std::vector<uint8_t>& sections);
+  // Puts right what single flipped bits did to a frame's stored sections, those that are whole in `sections`, which
+  // begins behind the header. True: something was; what was damaged otherwise still is.
+  bool repair_sections(uint32_t frame, const FrameHeader& header, std::span<uint8_t> sections);
+  // The same for one section, whose stored bytes lie at `offset` in the file.
+  bool repair_section(uint64_t offset, const Section& section, std::span<uint8_t> stored);
   // Stored bytes of a section.
   bool read_bytes(uint64_t offset, std::span<uint8_t> out);
   // Which frame holds the literal at that position; nothing if none does.
@@ -57,13 +65,14 @@ class SegmentReader {
 
  private:
   SegmentReader(std::string path, std::unique_ptr<File> file, uint64_t file_bytes, SegmentHeader header,
-                size_t header_bytes, DamageReport damage);
+                size_t header_bytes, DamageReport damage, DamageReport repair);
   size_t read(uint64_t offset, std::span<uint8_t> out);
   void read_trailer();
   void read_index();
   bool frames_apart() const;
   void walk();
   bool read_header_at(uint64_t offset, FrameHeader& header, bool& torn);
+  bool repair_frame_header(uint64_t offset, std::span<uint8_t> bytes, FrameHeader& header);
   bool table(SectionType type, size_t key_bytes, PostingTable*& table);
   bool find(const IndexTerm& term, Postings& frames);
 
@@ -72,7 +81,8 @@ class SegmentReader {
   std::unique_ptr<File> file_;
   SegmentHeader header_;
   size_t header_bytes_;
-  DamageReport damage_;
+  DamageReport damage_, repair_;
+  unsigned header_repairs_ = 0;
   uint64_t file_bytes_ = 0;
   uint64_t bytes_read_ = 0;
   Result<void> read_status_;

@@ -36,7 +36,9 @@ struct ReadStatistics {
   uint64_t frames_damaged = 0;           // checksum wrong or unreadable: skipped, counted, named in `damage`
   uint64_t packets_damaged = 0;          // in packet frames that were skipped so, as far as their number is known
   int64_t damaged_first_ns = INT64_MAX, damaged_last_ns = INT64_MIN;  // over those frames
-  uint64_t segments_vanished = 0;  // listed, and gone when their turn came: evicted meanwhile
+  uint64_t bits_repaired = 0;         // single bits that had flipped, and were put right in memory
+  std::vector<std::string> repaired;  // as `damage`
+  uint64_t segments_vanished = 0;     // listed, and gone when their turn came: evicted meanwhile
   uint64_t packets_visited = 0;
   uint64_t bytes_read = 0;
   uint64_t torn_bytes = 0;           // after the last whole frame of unsealed segments: a crash, or being written

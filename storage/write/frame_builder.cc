@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "common/check.h"
+#include "storage/format/bit_repair.h"
 
 namespace gatetape {
 namespace {
@@ -166,7 +167,7 @@ Sha256Digest FrameBuilder::root(const FrameHeader& header, std::span<const uint8
 }
 
 void FrameBuilder::append_section(FrameHeader& header, SectionType type, std::span<const uint8_t> raw,
-                                  bool try_compressing, ByteSink& out) {
+                                  bool try_compressing, bool repairable, ByteSink& out) {
   const size_t begin = out.size();
   Section section;
   section.type = type;
@@ -178,15 +179,18 @@ void FrameBuilder::append_section(FrameHeader& header, SectionType type, std::sp
     out.bytes(raw);
   }
   section.stored_bytes = static_cast<uint32_t>(out.size() - begin);
-  section.checksum = checksum({out.data() + begin, section.stored_bytes});
+  const std::span<const uint8_t> stored(out.data() + begin, section.stored_bytes);
+  section.checksum = checksum(stored);
+  if (repairable) section.repair = repair_code(stored);
   header.sections.push_back(section);
 }
 
+// Literals of encrypted lanes, which come last, are not referred to: a flipped bit costs no more than their own frame.
 void FrameBuilder::append_literals(FrameHeader& header, std::span<const uint8_t> literals, ByteSink& out) {
   header.literal_bytes = static_cast<uint32_t>(literals.size());
   for (size_t at = 0; at < literals.size(); at += kLiteralBlockBytes) {
     const auto block = literals.subspan(at, std::min<size_t>(kLiteralBlockBytes, literals.size() - at));
-    append_section(header, SectionType::kLiterals, block, compressor_.worthwhile(block), out);
+    append_section(header, SectionType::kLiterals, block, compressor_.worthwhile(block), at < searched_bytes_, out);
   }
 }
 
@@ -206,13 +210,13 @@ void FrameBuilder::close(FrameHeader& header, ByteSink& out) {
   header.sections.clear();
   out.clear();
   out.zeros(header_bytes);
-  append_section(header, SectionType::kLanes, section_.bytes(), true, out);
+  append_section(header, SectionType::kLanes, section_.bytes(), true, true, out);
   section_.clear();
   columns_writer_.encode(header, rows_, buffer_.data(), ordered_lanes_, reverse_of_, compressor_, section_);
-  append_section(header, SectionType::kPacketColumns, section_.bytes(), false, out);
+  append_section(header, SectionType::kPacketColumns, section_.bytes(), false, true, out);
   section_.clear();
   encode_operations(operations_, section_);
-  append_section(header, SectionType::kPayloadOperations, section_.bytes(), true, out);
+  append_section(header, SectionType::kPayloadOperations, section_.bytes(), true, true, out);
   append_literals(header, literals, out);
   GT_CHECK(header.header_bytes() == header_bytes);
   header.serialise(out.data());

@@ -51,7 +51,7 @@ class FrameBuilder {
   size_t gather_payload();
   Sha256Digest root(const FrameHeader& header, std::span<const uint8_t> lanes);
   void append_section(FrameHeader& header, SectionType type, std::span<const uint8_t> raw, bool try_compressing,
-                      ByteSink& out);
+                      bool repairable, ByteSink& out);
   void append_literals(FrameHeader& header, std::span<const uint8_t> literals, ByteSink& out);
 
   Uuid uuid_{};

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <map>
 
+#include "storage/format/bit_repair.h"
+#include "storage/format/sealing.h"
 #include "tests/storage/store_support.h"
 
 using namespace gatetape;
@@ -54,6 +56,51 @@ TEST_CASE("any damaged byte is either harmless or counted", "[store][damage]") {
     for (const HeldPacket& p : read_packets(directory.path("store"), query, statistics))
       REQUIRE(same(p.packet, packets.at(p.ordinal)));
   }
+}
+
+TEST_CASE("a flipped bit costs no packet, wherever it lies in a segment of packets", "[store][damage]") {
+  TemporaryDirectory directory;
+  const auto packets = small_traffic();
+  write_store(small_store(directory.path("store")), packets, 5);
+  const std::string path = segment_paths(directory.path("store")).at(0);
+  const auto whole = read_file(path);
+  const bool sealed = GENERATE(true, false);
+  const size_t size = whole.size() - (sealed ? 0 : Trailer::kBytes);
+  uint64_t repaired = 0;
+  for (size_t bit = 0; bit < 8 * size; bit += 3) {
+    std::vector<uint8_t> damaged(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size));
+    flip(damaged, bit);
+    write_file(path, damaged);
+    INFO("bit " << bit << " of " << 8 * size);
+    ReadStatistics statistics;
+    REQUIRE(require_right(directory.path("store"), packets, statistics) == packets.size());
+    REQUIRE(statistics.bits_repaired == statistics.repaired.size());
+    repaired += statistics.bits_repaired;
+    REQUIRE(read_file(path) == damaged);  // the file is left as it is
+  }
+  CHECK(repaired > size);  // most of the bits lie in frames
+}
+
+TEST_CASE("two flipped bits in one section are not put right", "[store][damage]") {
+  TemporaryDirectory directory;
+  const auto packets = small_traffic();
+  write_store(small_store(directory.path("store")), packets, 20);  // one frame
+  const std::string path = segment_paths(directory.path("store")).at(0);
+  auto bytes = read_file(path);
+  size_t at = 0;
+  const SegmentHeader segment = *SegmentHeader::parse(bytes, at);
+  FrameHeader header;
+  size_t needed = 0;
+  REQUIRE(FrameHeader::parse(std::span(bytes).subspan(at), segment_id(segment.uuid), header, needed) ==
+          FrameHeader::Parse::kOk);
+  for (const Section& section : header.sections) CHECK(section.repair != 0);
+  flip(bytes, 8 * (at + header.header_bytes()));
+  flip(bytes, 8 * (at + header.header_bytes()) + 5);
+  write_file(path, bytes);
+  ReadStatistics statistics;
+  CHECK(require_right(directory.path("store"), packets, statistics) == 0);
+  CHECK(statistics.bits_repaired == 0);
+  CHECK(statistics.frames_damaged == 1);
 }
 
 TEST_CASE("a segment cut anywhere gives what lies before the cut", "[store][damage]") {
