@@ -288,9 +288,7 @@ AccountRecord Pipeline::account_by_packet_clock() const {
   record.worker = options_.worker;
   record.of_file = true;
   record.worker_account = account();
-  record.port_account[PortCounter::kOffered] = record.port_account[PortCounter::kReceived] =
-      record.worker_account[Counter::kReceived];
-  record.port_account[PortCounter::kReceivedBytes] = record.worker_account[Counter::kReceivedBytes];
+  record.port_account = port_account_of_file(record.worker_account);
   return record;
 }
 

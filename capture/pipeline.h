@@ -59,6 +59,8 @@ class Pipeline {
   WorkerAccount account() const;
   // The same on the packets' clock: until the newest packet's time, INT64_MIN if there was none.
   AccountRecord account_by_packet_clock() const;
+  // The newest packet's time, INT64_MIN if there was none.
+  int64_t newest_ns() const { return newest_ns_; }
 
  private:
   using Flow = gatetape::Flow<PipelineFlow>;

@@ -8,6 +8,8 @@
 #include <climits>
 #include <thread>
 
+#include "capture/account_keeper.h"
+#include "capture/clock_watch.h"
 #include "capture/distributor.h"
 #include "capture/sources/source_spec.h"
 #include "capture/visibility.h"
@@ -26,6 +28,8 @@ using Clock = std::chrono::steady_clock;
 constexpr uint32_t kLinkHeaderBytesMax = 14 + 2 * 4;  // Ethernet and two VLAN tags
 constexpr std::chrono::milliseconds kRoundPause{5};
 constexpr std::chrono::seconds kAccountInterval{1};
+// A driver may take a while to tell its counters.
+constexpr int64_t kPortAccountAge_ns = 100'000'000;
 // Time after the start when the operator is first told what the capture cannot see.
 constexpr std::chrono::seconds kFirstLook{5};
 
@@ -66,10 +70,16 @@ class Session {
   void start_threads();
   bool write_records();
   void write(const RecordBatch& batch);
+  AccountRecord account_of(size_t worker, int64_t now_ns) const;
+  void keep_account();
+  std::vector<AccountRecord> account_to_keep(bool last);
+  void note_account_failures();
   void write_accounts();
   void write_last_accounts();
   void write_own_records();
   void note_outlet_losses();
+  void note_links();
+  void watch_clock();
   void end_outlets();
   void write_beginning(const std::string& sources);
   RecordBatch end_mark() const;
@@ -80,6 +90,7 @@ class Session {
   void stop_sources();
   void fail_with(const Error& error);
   bool all_finished() const;
+  bool is_import() const;
   void finish();
   SessionSummary summary() const;
   PortAccount ports() const;
@@ -88,7 +99,8 @@ class Session {
 
   const SessionOptions& options_;
   const std::atomic<bool>& asked_to_stop_;
-  bool stopping_ = false;  // the sources were told to end, by the user or because something failed
+  bool interrupted_ = false;  // see SessionSummary
+  bool stopping_ = false;     // the sources were told to end, by the user or because something failed
   int64_t start_ns_ = 0;
   Clock::time_point started_;
   bool live_ = false;
@@ -104,6 +116,14 @@ class Session {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<RecordSink*> sinks_;
   RecordBatch own_records_;
+  RecordBatch killed_;  // accounts that killed runs left
+  std::unique_ptr<AccountKeeper> keeper_;
+  PortAccount kept_ports_;  // the keeper's thread
+  int64_t kept_ports_ns_ = INT64_MIN;
+  uint64_t account_failures_told_ = 0;
+  ClockWatch clock_watch_{system_clock()};
+  std::atomic<uint64_t> clock_steps_{0};
+  std::vector<PortAccount> links_;           // as far as the store knows them, by source
   std::vector<OutletCounts> outlet_counts_;  // as far as the store knows them
   int64_t last_account_ns_ = 0;
   bool looked_around_ = false;
@@ -192,7 +212,31 @@ Result<void> Session::start() {
   if (!queue_each) distributor_ = std::make_unique<Distributor>(inputs_, options_.workers, live_);
   if (Result<void> opened = open_store(); !opened) return opened;
   make_workers();
+  keep_account();
   return {};
+}
+
+// The run before may have been killed: its last words are taken out of the store's account file before this run makes
+// its own. What cannot be read of them is lost, and said.
+void Session::keep_account() {
+  if (store_ == nullptr) return;
+  FileSystem& files = options_.store->files != nullptr ? *options_.store->files : system_files();
+  const std::vector<std::string>& directories = options_.store->directories;
+  Result<RecordBatch> killed = accounts_of_killed(files, directories);
+  if (killed) {
+    killed_ = std::move(*killed);
+  } else {
+    log_warning("the account of the run before is lost: {}", killed.error().message);
+  }
+  AccountFileHeader header = AccountFileHeader::make();
+  header.run_uuid = store_->run_uuid();
+  header.run_started_ns = start_ns_;
+  header.of_file = !live_;
+  header.workers = static_cast<uint16_t>(workers_.size());
+  header.earlier.assign(killed_.bytes().begin(), killed_.bytes().end());
+  keeper_ = std::make_unique<AccountKeeper>(
+      [&files, directory = directories.front(), header] { return AccountFile::create(files, directory, header); },
+      [this](bool last) { return account_to_keep(last); }, system_clock());
 }
 
 void Session::start_threads() {
@@ -238,20 +282,58 @@ bool Session::write_records() {
   return wrote;
 }
 
+// A worker's account as of now, on the packets' clock. Worker 0 has what belongs to no worker, but for the ports.
+AccountRecord Session::account_of(size_t worker, int64_t now_ns) const {
+  AccountRecord record;
+  record.run_started_ns = start_ns_;
+  record.worker = static_cast<uint16_t>(worker);
+  record.of_file = !live_;
+  record.worker_account = workers_[worker]->account(&record.timestamp_ns);
+  if (live_) record.timestamp_ns = now_ns;
+  if (worker == 0) {
+    record.worker_account[Counter::kOutletsLost] = lost_by_outlets();
+    record.worker_account[Counter::kClockSteps] = clock_steps_.load(std::memory_order_relaxed);
+  }
+  return record;
+}
+
+// The account as it is to survive a kill. `last`: the run has ended and all is settled.
+std::vector<AccountRecord> Session::account_to_keep(bool last) {
+  const int64_t now_ns = wall_clock_ns();
+  if (last || now_ns < kept_ports_ns_ || now_ns - kPortAccountAge_ns >= kept_ports_ns_) {
+    kept_ports_ = ports();
+    kept_ports_ns_ = now_ns;
+  }
+  std::vector<AccountRecord> records;
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    AccountRecord record = account_of(i, now_ns);
+    if (live_ && i == 0) record.port_account = kept_ports_;
+    if (!live_) record.port_account = port_account_of_file(record.worker_account);
+    if (last) record.timestamp_ns = last_account_ns_;
+    records.push_back(record);
+  }
+  return records;
+}
+
+void Session::note_account_failures() {
+  const uint64_t failures = keeper_ == nullptr ? 0 : keeper_->failures();
+  if (failures == account_failures_told_) return;
+  const std::string why = keeper_->failure();
+  if (account_failures_told_ == 0) log_warning("the account would not survive a kill: {}", why);
+  account_failures_told_ = failures;
+  RecordBatch batch;
+  const std::string detail = fmt::format("{} times since the start: {}", failures, why);
+  batch.append(EventRecord{wall_clock_ns(), kEventAccountNotKept, detail});
+  if (Result<void> written = store_->records().write(batch); !written) fail_with(written.error());
+}
+
 // Stores the accounts of network ports, as of now. Workers that read files report themselves, by packet time.
 void Session::write_accounts() {
   if (sinks_.empty() || !live_) return;
   const int64_t now_ns = last_account_ns_ = wall_clock_ns();
   for (size_t i = 0; i < workers_.size(); ++i) {
-    AccountRecord record;
-    record.timestamp_ns = now_ns;
-    record.run_started_ns = start_ns_;
-    record.worker = static_cast<uint16_t>(i);
-    record.worker_account = workers_[i]->account();
-    if (i == 0) {
-      record.port_account = ports();
-      record.worker_account[Counter::kOutletsLost] = lost_by_outlets();
-    }
+    AccountRecord record = account_of(i, now_ns);
+    if (i == 0) record.port_account = ports();
     own_records_.append(record);
   }
   write_own_records();
@@ -283,6 +365,7 @@ void Session::write_beginning(const std::string& sources) {
   char host[HOST_NAME_MAX + 1] = "";
   (void)::gethostname(host, sizeof host - 1);
   const std::string filters = describe(options_.filter);
+  const std::string clock = live_ ? describe_wall_clock() : "the packets' own, as their source dated them";
   std::string sids, rules;
   // Hashing the rules takes a moment, and the record of a run without a store goes to outlets alone.
   if (options_.rules != nullptr && store_ != nullptr) {
@@ -299,11 +382,14 @@ void Session::write_beginning(const std::string& sources) {
   run.filters = filters;
   run.rules = rules;
   run.sids = sids;
+  run.clock = clock;
   own_records_.append(run);
   write_own_records();
 }
 
+// None of an import that was interrupted.
 RecordBatch Session::end_mark() const {
+  if (interrupted_) return {};
   RunRecord run;
   run.timestamp_ns = last_account_ns_;
   run.run_started_ns = start_ns_;
@@ -316,6 +402,10 @@ RecordBatch Session::end_mark() const {
 
 // To the outlets; the store takes it when all else is on the disk.
 void Session::write_end() {
+  if (interrupted_) {
+    own_records_.append(EventRecord{wall_clock_ns(), kEventImportInterrupted, "the rest of the file was not read"});
+    return write_own_records();
+  }
   const RecordBatch mark = end_mark();
   for (Outlet* outlet : options_.outlets) {
     if (Result<void> written = outlet->write(mark); !written) fail_with(written.error());
@@ -353,6 +443,37 @@ void Session::note_outlet_losses() {
   }
   if (store_ == nullptr || batch.empty()) return;
   if (Result<void> written = store_->records().write(batch); !written) fail_with(written.error());
+}
+
+// A port whose link is down sees nothing of what is on the wire. The account has it each second; here it is told when.
+void Session::note_links() {
+  if (!live_) return;
+  links_.resize(sources_.size());
+  for (size_t i = 0; i < sources_.size(); ++i) {
+    const PortAccount now = sources_[i]->account();
+    const uint64_t downs = now[PortCounter::kLinkDowns], before = links_[i][PortCounter::kLinkDowns];
+    const bool down = now[PortCounter::kLinksDown] != 0, was_down = links_[i][PortCounter::kLinksDown] != 0;
+    links_[i] = now;
+    if (downs == before && down == was_down) continue;
+    const std::vector<InterfaceInfo> interfaces = sources_[i]->interfaces();
+    const std::string name = interfaces.empty() ? options_.sources[i] : interfaces.front().name;
+    const std::string detail = fmt::format("{}: {} times since the start", name, downs);
+    const int64_t now_ns = wall_clock_ns();
+    if (downs != before) own_records_.append(EventRecord{now_ns, kEventLinkDown, detail});
+    if (!down) own_records_.append(EventRecord{now_ns, kEventLinkUp, name});
+  }
+  if (!own_records_.empty()) write_own_records();
+}
+
+// A clock that is set makes times of packets doubtful on both sides of the step. The accounts next to it bound it.
+void Session::watch_clock() {
+  const int64_t step_ns = clock_watch_.step_ns();
+  if (!live_ || step_ns == 0) return;
+  clock_steps_.fetch_add(1, std::memory_order_relaxed);
+  const std::string detail = fmt::format("{:+.3f} s", static_cast<double>(step_ns) / kNanosecondsPerSecond);
+  log_warning("the machine's clock was set: {}", detail);
+  own_records_.append(EventRecord{wall_clock_ns(), kEventClockStepped, detail});
+  write_accounts();
 }
 
 // While the store is still open, so that it learns what was lost.
@@ -394,6 +515,11 @@ void Session::watch_for_failures() {
   }
 }
 
+// A file has an end. Standard input is somebody else's capture, which goes on until it is told to stop.
+bool Session::is_import() const {
+  return !live_ && std::ranges::find(options_.sources, "pcap:-") == options_.sources.end();
+}
+
 bool Session::all_finished() const {
   return std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->finished(); });
 }
@@ -402,20 +528,31 @@ SessionSummary Session::run() {
   started_ = Clock::now();
   start_threads();
   const std::string sources = joined(options_.sources);
+  if (keeper_ != nullptr) {
+    // Outlets had them from the run that was killed, as far as it came.
+    if (Result<void> written = store_->records().write(killed_); !written) fail_with(written.error());
+    keeper_->start();
+  }
   if (live_) log_info("recording {}", sources);
   write_beginning(sources);
   write_accounts();
   Clock::time_point last_account = started_;
   for (bool finished = false; !finished;) {
-    if (asked_to_stop_.load(std::memory_order_relaxed)) stop_sources();
     finished = all_finished();  // asked first, so that all they handed over before is written below
+    if (asked_to_stop_.load(std::memory_order_relaxed)) {
+      interrupted_ |= !stopping_ && !finished && is_import();
+      stop_sources();
+    }
     const bool wrote = write_records();
     watch_for_failures();
+    watch_clock();
     const Clock::time_point now = Clock::now();
     if (now - last_account >= kAccountInterval) {
       last_account = now;
       write_accounts();
+      note_links();
       note_outlet_losses();
+      note_account_failures();
       if (options_.progress) show_progress();
       if (live_ && !looked_around_ && now - started_ >= kFirstLook) look_around();
     }
@@ -440,9 +577,11 @@ void Session::finish() {
   write_end();
   end_outlets();
   if (store_ != nullptr) {
-    if (Result<void> closed = store_->close(end_mark()); !closed) fail_with(closed.error());
+    const Result<void> closed = store_->close(end_mark());
+    for (const auto& worker : workers_) worker->settle();  // a sync that failed in closing
+    keeper_->end(closed.has_value());
+    if (!closed) fail_with(closed.error());
   }
-  for (const auto& worker : workers_) worker->settle();  // a sync that failed in closing
 }
 
 SessionSummary Session::summary() const {
@@ -452,6 +591,7 @@ SessionSummary Session::summary() const {
   s.total = total();
   s.ports = ports();
   s.live = live_;
+  s.interrupted = interrupted_;
   s.outlets = outlet_counts_;
   s.balances = s.ports.balances() && s.total.balances() && s.total[Counter::kInFlight] == 0 &&
                s.ports[PortCounter::kReceived] == s.total[Counter::kReceived];
@@ -461,6 +601,11 @@ SessionSummary Session::summary() const {
 }
 
 }  // namespace
+
+bool SessionSummary::complete() const {
+  return outcome.has_value() && !interrupted && ports[PortCounter::kMissed] == 0 &&
+         total.total(CounterGroup::kDropped) == 0;
+}
 
 Result<SessionSummary> run_session(const SessionOptions& options, const std::atomic<bool>& stop) {
   Session session(options, stop);

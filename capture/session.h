@@ -45,10 +45,13 @@ struct SessionSummary {
   std::vector<WorkerAccount> workers;
   PortAccount ports;
   bool live = false;
-  bool balances = false;   // ports and workers balance, nothing is in flight, and ports.received == total.received
-  double run_seconds = 0;  // from the first packet asked for to the last byte written and closed
+  bool interrupted = false;  // the source was a file, and was not read to its end
+  bool balances = false;     // ports and workers balance, nothing is in flight, and ports.received == total.received
+  double run_seconds = 0;    // from the first packet asked for to the last byte written and closed
   std::vector<OutletCounts> outlets;
   std::vector<std::string> blind_spots;  // sentences about what the capture could not see
+  // Nothing is known to be missing: the source was read to its end, and nothing of it was missed or dropped.
+  bool complete() const;
   Result<void> outcome;  // an error when a source broke or the store failed; the account is right all the same
 };
 

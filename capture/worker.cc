@@ -54,7 +54,7 @@ void Worker::run() {
     outcome_ = run_polling();
   }
   pipeline_.finish();
-  published_.publish(pipeline_.account());
+  publish();
   finished_.store(true, std::memory_order_release);
 }
 
@@ -112,11 +112,15 @@ void Worker::after_round(bool idle) {
   if (now_ns - last_tick_ns_ < kTickInterval_ns / 4) return;
   last_tick_ns_ = now_ns;
   pipeline_.tick(now_ns, live_ ? wall_clock_ns() : 0);
-  published_.publish(pipeline_.account());
+  publish();
 }
 
-WorkerAccount Worker::account() const {
-  WorkerAccount account = published_.read();
+void Worker::publish() {
+  published_.publish(pipeline_.account(), pipeline_.newest_ns());
+}
+
+WorkerAccount Worker::account(int64_t* newest_ns) const {
+  WorkerAccount account = published_.read(newest_ns);
   if (distributor_ == nullptr) return account;
   const HandedAccount handed = distributor_->account(index_);
   // Read in this order, so that no more was taken than was handed.

@@ -34,13 +34,14 @@ class Worker {
   const Result<void>& outcome() const { return outcome_; }
 
   // Brings the account up to date with the packets that the store has settled. Called after join() and Store::settle().
-  void settle() { published_.publish(pipeline_.account()); }
+  void settle() { publish(); }
 
   // See Pipeline. Called after settle(), for files only.
   AccountRecord account_by_packet_clock() const { return pipeline_.account_by_packet_clock(); }
 
-  // Any thread, at any time. Packets that wait in the distributor's queue count as received and in flight.
-  WorkerAccount account() const;
+  // Any thread, at any time. Packets that wait in the distributor's queue count as received and in flight. Sets
+  // `newest_ns`, where it is given, to the time of the newest packet that the worker took; INT64_MIN: it took none.
+  WorkerAccount account(int64_t* newest_ns = nullptr) const;
   RecordOutlet& records() { return records_; }
 
  private:
@@ -48,6 +49,7 @@ class Worker {
   Result<void> run_polling();
   void run_handed();
   void after_round(bool idle);
+  void publish();
 
   std::vector<SourceInput> sources_;
   Distributor* distributor_ = nullptr;

@@ -60,7 +60,7 @@ Result<void> give(int fd, const std::string& path, gid_t gid, mode_t mode) {
 }
 
 bool is_of_the_store(std::string_view name) {
-  return name == "lock" || name == "ledger" || name.ends_with(".gtp") || name.ends_with(".gtr");
+  return name == "lock" || name == "ledger" || name == "account" || name.ends_with(".gtp") || name.ends_with(".gtr");
 }
 
 // Links, pipes and files with a second name are not the store's, and are left alone.

@@ -64,7 +64,7 @@ std::string summary_json(const SessionSummary& s, const RuleLoadReport& report) 
   append_outlets(json, s.outlets);
   json.begin_array("blind_spots");
   for (const std::string& spot : s.blind_spots) json.value(spot);
-  json.end_array().field("complete", s.outcome.has_value()).end_object();
+  json.end_array().field("interrupted", s.interrupted).field("complete", s.complete()).end_object();
   out.push_back('\n');
   return out;
 }
@@ -171,6 +171,7 @@ int run_and_report(const CommandLine& line, const RunOptions& options, PreparedR
     if (!written) return line.failed(written.error());
   }
   if (!summary->outcome) return line.failed(summary->outcome.error());
+  if (summary->interrupted) return line.failed(Error{"interrupted: the rest of the source was not read"});
   return kExitDone;
 }
 

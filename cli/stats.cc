@@ -61,8 +61,9 @@ std::string text_of(const StoreState& state) {
                        format_time(s.newest_ns));
   }
   for (const StoreInterface& interface : s.interfaces) {
-    out += fmt::format("  {:<26}{} (link type {})\n", "interface", printable(interface.name),
-                       static_cast<int>(interface.link_type));
+    out += fmt::format("  {:<26}{} (link type {}){}\n", "interface", printable(interface.name),
+                       static_cast<int>(interface.link_type),
+                       interface.store.empty() ? "" : " of the store " + interface.store);
   }
   if (state.account.records() == 0) return out + "\nThe store has no account.\n";
 
@@ -108,6 +109,7 @@ std::string json_of(const StoreState& state) {
   json.begin_array("interfaces");
   for (const StoreInterface& interface : s.interfaces) {
     json.begin_object().field("name", interface.name).field("link_type", static_cast<int>(interface.link_type));
+    if (!interface.store.empty()) json.field("store", interface.store);
     json.end_object();
   }
   json.end_array().end_object().field("runs", state.account.runs());

@@ -1,6 +1,10 @@
 #include "common/clock.h"
 
+#include <fmt/format.h>
+#include <sys/timex.h>
+
 #include <ctime>
+#include <fstream>
 
 namespace gatetape {
 namespace {
@@ -30,6 +34,20 @@ int64_t wall_clock_ns() {
 
 int64_t monotonic_clock_ns() {
   return read(CLOCK_MONOTONIC);
+}
+
+std::string describe_wall_clock() {
+  std::string source = "of an unknown source";
+  std::ifstream file("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+  if (std::string name; file >> name) source = name;
+  timex state{};
+  const int kept = ::adjtimex(&state);
+  if (kept < 0) return fmt::format("the machine's ({}), its error unknown", source);
+  if (kept == TIME_ERROR || (state.status & STA_UNSYNC) != 0) {
+    return fmt::format("the machine's ({}), not synchronised, its error unknown", source);
+  }
+  return fmt::format("the machine's ({}), synchronised, wrong by at most {:.3f} ms", source,
+                     static_cast<double>(state.maxerror) / 1000);
 }
 
 }  // namespace gatetape

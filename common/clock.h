@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace gatetape {
 
@@ -21,5 +22,8 @@ class Clock {
 Clock& system_clock();
 int64_t wall_clock_ns();
 int64_t monotonic_clock_ns();
+
+// The wall clock's source, whether something keeps it right, and how wrong it may be, in words.
+std::string describe_wall_clock();
 
 }  // namespace gatetape

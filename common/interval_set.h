@@ -38,6 +38,17 @@ class IntervalSet {
   int64_t first_ns() const { return by_first_.begin()->first; }
   int64_t last_ns() const { return by_first_.rbegin()->second; }
 
+  // The parts of it that lie in `whole`.
+  std::vector<Interval> within(Interval whole) const {
+    std::vector<Interval> out;
+    for (const auto& [first, last] : by_first_) {
+      if (last < whole.first_ns || first > whole.last_ns) continue;
+      out.push_back({std::max(first, whole.first_ns), std::min(last, whole.last_ns)});
+    }
+    return out;
+  }
+  size_t size() const { return by_first_.size(); }
+
   std::vector<Interval> intervals() const {
     std::vector<Interval> out;
     for (const auto& [first, last] : by_first_) out.push_back({first, last});

@@ -137,6 +137,14 @@ CounterWords<Id, rows> difference(const CounterWords<Id, rows>& later, const Cou
 using WorkerAccount = CounterWords<Counter, kWorkerCounters>;
 using PortAccount = CounterWords<PortCounter, kPortCounters>;
 
+// The account of a file as a port that misses nothing: all that the worker took.
+inline PortAccount port_account_of_file(const WorkerAccount& worker) {
+  PortAccount port;
+  port[PortCounter::kOffered] = port[PortCounter::kReceived] = worker[Counter::kReceived];
+  port[PortCounter::kReceivedBytes] = worker[Counter::kReceivedBytes];
+  return port;
+}
+
 // The counter of packets that were decoded so far.
 constexpr Counter counter_of(DecodeStatus status) {
   return static_cast<Counter>(static_cast<int>(Counter::kDecodedOk) + static_cast<int>(status));

@@ -80,6 +80,7 @@ inline constexpr std::array<uint16_t, 2> kRetiredWorkerNumbers{67, 68};
   ROW(kDroppedStoreQueueFull,  17, kDropped,  kPackets,  "store_queue_full",  "the disk was slower than the traffic")          \
   ROW(kDroppedStoreFailed,     18, kDropped,  kPackets,  "store_failed",      "the store failed")                              \
   ROW(kDroppedOversized,       19, kDropped,  kPackets,  "oversized",         "longer than the store's limit")                 \
+  ROW(kDroppedKilled,          114, kDropped, kPackets,  "killed",            "the sensor was killed before they were written") \
   ROW(kDroppedUnknown,         64, kDropped,  kPackets,  "unknown_cause",     "a newer version knows the cause")               \
   /* what was received, seen from the traffic */                                                                               \
   ROW(kHttpTransactions,       50, kSeen,     kTransactions, "http",          "HTTP transactions")                             \
@@ -94,6 +95,7 @@ inline constexpr std::array<uint16_t, 2> kRetiredWorkerNumbers{67, 68};
   ROW(kIpFragments,            43, kTraffic,  kPackets,  "ip_fragments",      "IP fragments")                                  \
   ROW(kSuperFrames,            44, kTraffic,  kPackets,  "super_frames",      "longer than the wire allows")                   \
   ROW(kBadChecksum,            40, kTraffic,  kPackets,  "bad_checksum",      "with a wrong checksum, not inspected")          \
+  ROW(kClockSteps,             115, kTraffic, kTimes,    "clock_steps",       "the machine's clock was set")                   \
   ROW(kTimeSteppedBack,        41, kTraffic,  kPackets,  "time_stepped_back", "older than one before them")                    \
   /* in the order of DecodeStatus */                                                                                           \
   ROW(kDecodedOk,                  24, kDecoded, kPackets, "ok",                  "whole")                                     \
@@ -167,6 +169,8 @@ inline constexpr std::array<uint16_t, 2> kRetiredWorkerNumbers{67, 68};
   ROW(kMissed,        1, kLost,    kPackets, "missed",         "missed by the driver")          \
   ROW(kReceived,      2, kSettled, kPackets, "received",       "received")                      \
   ROW(kReceivedBytes, 3, kTraffic, kBytes,   "received_bytes", "received")                      \
-  ROW(kErrors,        4, kTraffic, kPackets, "errors",         "refused as damaged")
+  ROW(kErrors,        4, kTraffic, kPackets, "errors",         "refused as damaged")            \
+  ROW(kLinkDowns,     5, kTraffic, kTimes,   "link_downs",     "a link went down")              \
+  ROW(kLinksDown,     6, kHeld,    kTimes,   "links_down",     "a link is down now")
 
 // clang-format on

@@ -46,7 +46,7 @@ void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, Even
 template <class R, class F>
 void fields(R& r, F&& each) requires std::is_same_v<std::remove_const_t<R>, RunRecord> {
   each(r.timestamp_ns), each(r.run_started_ns), each(r.ended), each(r.of_file), each(r.build), each(r.host);
-  each(r.user), each(r.sources), each(r.filters), each(r.rules), each(r.sids);
+  each(r.user), each(r.sources), each(r.filters), each(r.rules), each(r.sids), each.added_later(r.clock);
 }
 
 template <class R, class F>
@@ -66,6 +66,10 @@ class Writer {
   explicit Writer(std::vector<uint8_t>& out) : out_(out) {}
   bool numbered() const { return true; }
 
+  template <class T>
+  void added_later(const T& value) {
+    (*this)(value);
+  }
   void operator()(std::string_view s) {
     const auto length = static_cast<uint32_t>(std::min(s.size(), kStringBytesMax));
     raw(&length, sizeof length);
@@ -116,6 +120,11 @@ class Reader {
   bool ok() const { return ok_; }
   bool numbered() const { return numbered_; }
 
+  // An older writer's record ends before it.
+  template <class T>
+  void added_later(T& value) {
+    if (!in_.empty()) (*this)(value);
+  }
   void operator()(std::string_view& s) {
     uint32_t length = 0;
     raw(&length, sizeof length);

@@ -112,6 +112,20 @@ struct AccountRecord {
 // Names in EVE of a run's beginning and proper end.
 inline constexpr std::string_view kEventCaptureStarted = "capture.started", kEventCaptureEnded = "capture.ended";
 
+// Whether an account repeats what was known of its worker and run: `received` packets by `known_ns`; or less.
+inline bool is_repeated(const AccountRecord& record, uint64_t received, int64_t known_ns) {
+  const uint64_t now = record.worker_account[Counter::kReceived];
+  return now < received || (now == received && record.timestamp_ns == known_ns);
+}
+
+// Its name in EVE where a file was not read to its end: the run has none, then.
+inline constexpr std::string_view kEventImportInterrupted = "import.interrupted";
+// Names in EVE of what makes a time doubtful: a port's link, and the machine's clock.
+inline constexpr std::string_view kEventLinkDown = "link.down", kEventLinkUp = "link.up",
+                                  kEventClockStepped = "clock.stepped";
+// Its name in EVE where the account could not be kept against a kill.
+inline constexpr std::string_view kEventAccountNotKept = "account.not_kept";
+
 // A thing that happened to the sensor itself: a degradation step, a vanished interface, eviction.
 struct EventRecord {
   static constexpr uint8_t kType = 4;
@@ -147,6 +161,7 @@ struct RunRecord {
   std::string_view filters;  // which packets are kept: ingress, hostile networks, expression
   std::string_view rules;    // identity of the rule set, SHA-256 in hexadecimal; empty: no rules
   std::string_view sids;     // numbers of the loaded rules, as encode_sids() made it
+  std::string_view clock;    // the source of the packets' times, and its error; empty: not known (older writers)
 };
 
 // A sync of a segment failed: nobody knows whether what was written since the last one that went well is on the disk,
@@ -188,7 +203,7 @@ constexpr RecordTypes record_types() {
 
 // Records one after another in one buffer: u32 length (little-endian, of what follows), u8 type (kType), then the
 // fields in the order declared above, integers little-endian, strings as u32 length and bytes. The same bytes go into
-// the store (storage/FORMAT.md).
+// the store (storage/FORMAT.md). A record may end before the last fields: an older writer did not know them.
 //
 // An account is a u16 number of words, then for each word that is not zero: u16 number of its row in
 // packet/account_table.h, and u64 value. Bit 15 of the number says that the word counts packets that were dropped, so

@@ -22,6 +22,8 @@ struct StoreInterface {
   std::string name;
   LinkType link_type = LinkType::kEthernet;
   uint32_t snap_length = kStoredPacketBytesMax;
+  // Where a reader reads several stores: whose it is, by a directory. Two sensors may have interfaces of one name.
+  std::string store = {};
   friend bool operator==(const StoreInterface&, const StoreInterface&) = default;
 };
 

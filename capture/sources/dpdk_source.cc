@@ -86,6 +86,7 @@ class DpdkSource final : public Source {
                   rte_strerror(-error));
     }
     watched_ = SteadyClock::now();
+    if (interface_) link_losses_before_ = interface_->link_losses();
     return {};
   }
 
@@ -130,6 +131,7 @@ class DpdkSource final : public Source {
       account[PortCounter::kErrors] = statistics.ierrors;
     }
     account[PortCounter::kOffered] = account[PortCounter::kReceived] + account[PortCounter::kMissed];
+    count_link(account);
     return account;
   }
 
@@ -255,8 +257,22 @@ class DpdkSource final : public Source {
     up_ = up;
   }
 
+  // A link that went and came between two accounts is known from the kernel alone. Precondition: statistics_mutex_ is
+  // held.
+  void count_link(PortAccount& account) const {
+    const bool down = !has_link();
+    if (down && !link_down_) ++link_losses_;
+    link_down_ = down;
+    if (interface_) {
+      const uint64_t losses = interface_->link_losses();
+      link_losses_ = std::max(link_losses_, losses - std::min(losses, link_losses_before_));
+    }
+    account[PortCounter::kLinksDown] = down;
+    account[PortCounter::kLinkDowns] = link_losses_;
+  }
+
   bool has_link() const {
-    if (interface_) return interface_->up();
+    if (interface_) return interface_->has_link();
     rte_eth_link link{};
     return rte_eth_link_get_nowait(*port_, &link) != 0 || link.link_status == RTE_ETH_LINK_UP;
   }
@@ -275,6 +291,9 @@ class DpdkSource final : public Source {
   std::optional<Error> failure_;  // stays once it is set
   LinkType link_type_ = LinkType::kEthernet;
   mutable std::mutex statistics_mutex_;
+  mutable bool link_down_ = false;  // when the account was last taken
+  mutable uint64_t link_losses_ = 0;
+  uint64_t link_losses_before_ = 0;  // the kernel's count at the start
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 
 namespace gatetape {
 namespace {
@@ -79,6 +80,18 @@ bool NetworkInterface::present() const {
 bool NetworkInterface::up() const {
   Questions questions(name_);
   return questions.ask(SIOCGIFFLAGS) && (questions.answer().ifr_flags & IFF_UP) != 0;
+}
+
+bool NetworkInterface::has_link() const {
+  constexpr short kBoth = IFF_UP | IFF_RUNNING;
+  Questions questions(name_);
+  return questions.ask(SIOCGIFFLAGS) && (questions.answer().ifr_flags & kBoth) == kBoth;
+}
+
+uint64_t NetworkInterface::link_losses() const {
+  std::ifstream file("/sys/class/net/" + name_ + "/carrier_down_count");
+  uint64_t count = 0;
+  return file >> count ? count : 0;
 }
 
 }  // namespace gatetape

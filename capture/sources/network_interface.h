@@ -26,6 +26,10 @@ class NetworkInterface {
   // asks the kernel.
   bool present() const;
   bool up() const;
+  // Returns whether it is up and has a link: a cable with somebody at its other end.
+  bool has_link() const;
+  // Returns how often its link was lost since it was made, also for moments; 0 where the kernel does not tell.
+  uint64_t link_losses() const;
 
  private:
   std::string name_;

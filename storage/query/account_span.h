@@ -15,19 +15,21 @@ class AccountSpan {
   AccountSpan() = default;
   explicit AccountSpan(const TimeRange& range) : range_(range) {}
 
-  // Records in the order written, also those from shortly before and after the range: they bound its first and last
-  // second.
+  // Records of a run in the order written, also those from shortly before and after the range: they bound its first and
+  // last second. One that was added before, or is older than one, changes nothing.
   void add(const AccountRecord& record);
 
   WorkerAccount worker() const;  // all workers
   PortAccount port() const;
   uint64_t records() const { return records_; }  // that touched the range
   int64_t last_ns() const { return last_ns_; }   // when the sensor last reported; INT64_MIN: never
-  uint64_t runs() const { return runs_ended_ + (current_.empty() ? 0 : 1); }
-  // The totals of the last run since its start, over all workers.
+  uint64_t runs() const { return runs_.size(); }
+  // The totals of the run that began last, since its start, over all workers.
   WorkerAccount last_run_worker() const;
   PortAccount last_run_port() const;
-  bool last_run_of_file() const { return of_file_; }  // its source was a file, which no driver can miss packets of
+  bool last_run_of_file() const {
+    return !runs_.empty() && runs_.rbegin()->second.of_file;
+  }  // its source was a file, which no driver can miss packets of
 
   // How long before and after a range its bounding records may lie.
   static constexpr int64_t kMarginNanoseconds = 3'000'000'000;
@@ -37,19 +39,21 @@ class AccountSpan {
     WorkerAccount worker;
     PortAccount port;
   };
-  struct Run {
+  struct Worker {
     Totals before;  // where the range begins
     Totals latest;
     int64_t latest_ns = INT64_MIN;
+    uint64_t received = 0;  // in the latest record, also of one beyond the range
   };
-  void end_run();
+  struct Run {
+    bool of_file = false;
+    std::map<uint16_t, Worker> workers;
+  };
+
+  static WorkerAccount settled(const Run& run, WorkerAccount account);
 
   TimeRange range_;
-  std::map<uint16_t, Run> current_;  // the last run, by worker
-  int64_t run_started_ns_ = 0;       // belongs to the last run
-  bool of_file_ = false;
-  Totals finished_;  // differences of earlier runs
-  uint64_t runs_ended_ = 0;
+  std::map<int64_t, Run> runs_;  // by run_started_ns
   uint64_t records_ = 0;
   int64_t last_ns_ = INT64_MIN;
 };

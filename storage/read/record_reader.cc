@@ -1,5 +1,6 @@
 #include "storage/read/record_reader.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "storage/format/compression.h"
@@ -62,11 +63,19 @@ RecordTime time_of(const Record& record) {
       record);
 }
 
+bool is_asked_for(const Record& record, const RecordQuery& query) {
+  const uint8_t type = std::visit([](const auto& r) { return r.kType; }, record);
+  const RecordTime time = time_of(record);
+  return (query.types >> type & 1) != 0 && touches(time.first_ns, time.last_ns, query);
+}
+
 bool read_records(FileSystem& files, const std::string& path, const RecordQuery& query, ReadStatistics& statistics,
-                  const std::function<bool(const Record&)>& visit) {
+                  RunsSeen& runs, const std::function<bool(const Record&)>& visit) {
   auto segment = open_segment(files, path, statistics);
   if (segment == nullptr) return true;
   statistics.segments++;
+  runs.uuids.insert(segment->header().run_uuid);
+  runs.newest_started_ns = std::max(runs.newest_started_ns, segment->header().run_started_ns);
   Decompressor decompressor;
   std::vector<uint8_t> batch;
   bool more = true;

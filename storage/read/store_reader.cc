@@ -1,10 +1,14 @@
 #include "storage/read/store_reader.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
+#include <optional>
 #include <span>
 #include <tuple>
 
+#include "common/clock.h"
+#include "storage/read/last_accounts.h"
 #include "storage/read/packet_merge.h"
 #include "storage/read/record_reader.h"
 #include "storage/read/segment_directory.h"
@@ -17,7 +21,9 @@ constexpr size_t kLiteralCacheBytes = 512 << 20;  // at most; only what is read 
 class DirectoryStoreReader : public StoreReader {
  public:
   DirectoryStoreReader(FileSystem& files, std::vector<std::string> directories)
-      : files_(files), directories_(std::move(directories)) {}
+      : files_(files), directories_(std::move(directories)) {
+    find_stores();
+  }
 
   Result<ReadStatistics> packets(const StoreQuery& query,
                                  const std::function<bool(const StoredPacket&)>& visit) override;
@@ -42,17 +48,38 @@ class DirectoryStoreReader : public StoreReader {
   using Streams = std::map<StreamKey, Stream>;
   Result<std::vector<SegmentPath>> list(ReadStatistics& statistics);
   Result<Streams> streams(ReadStatistics& statistics);
-  std::vector<uint16_t> interface_ids(const SegmentHeader& header);
+  void visit_last_accounts(const std::string& directory, const RecordQuery& query, const RunsSeen& runs,
+                           ReadStatistics& statistics, const std::function<bool(const Record&)>& visit);
+  std::vector<uint16_t> interface_ids(const SegmentHeader& header, const std::string& path);
+  void find_stores();
 
   FileSystem& files_;
   std::vector<std::string> directories_;
+  std::map<std::string, std::string> stores_;  // where there are several: the first directory of a directory's store
+  std::optional<StoreSummary> summary_;
   std::vector<StoreInterface> interfaces_;  // those of all segments seen so far
 };
 
+// A store has a ledger in its first directory, and none in the others that follow it. Where that does not tell stores
+// apart, interfaces that are described alike are one.
+void DirectoryStoreReader::find_stores() {
+  std::string first;
+  size_t ledgers = 0;
+  for (const std::string& directory : directories_) {
+    const bool begins = files_.entry_status(directory + "/ledger").has_value();
+    if (begins && !stores_.contains(directory)) ++ledgers;
+    if (begins || first.empty()) first = directory;
+    stores_.emplace(directory, first);
+  }
+  if (ledgers < 2) stores_.clear();
+}
+
 // Runs number their interfaces each from 0: where this one's are among those of all runs.
-std::vector<uint16_t> DirectoryStoreReader::interface_ids(const SegmentHeader& header) {
+std::vector<uint16_t> DirectoryStoreReader::interface_ids(const SegmentHeader& header, const std::string& path) {
+  const auto store = stores_.find(parent_directory(path));
   std::vector<uint16_t> ids;
-  for (const StoreInterface& interface : header.interfaces) {
+  for (StoreInterface interface : header.interfaces) {
+    if (store != stores_.end()) interface.store = store->second;
     const auto known = std::find(interfaces_.begin(), interfaces_.end(), interface);
     ids.push_back(static_cast<uint16_t>(known - interfaces_.begin()));
     if (known == interfaces_.end()) interfaces_.push_back(interface);
@@ -84,7 +111,7 @@ Result<DirectoryStoreReader::Streams> DirectoryStoreReader::streams(ReadStatisti
     Stream& stream =
         streams[{header.run_started_ns, header.run_uuid, header.ordinal_domain, header.worker, header.retention}];
     stream.segments.push_back(file.path);
-    stream.interface_ids = interface_ids(header);
+    stream.interface_ids = interface_ids(header, file.path);
   }
   return streams;
 }
@@ -117,13 +144,43 @@ Result<ReadStatistics> DirectoryStoreReader::records(const RecordQuery& query,
   ReadStatistics statistics;
   auto files = list(statistics);
   if (!files) return pass_on(files);
+  RunsSeen runs;
   for (const SegmentPath& file : *files) {
-    if (file.kind == SegmentKind::kRecords && !read_records(files_, file.path, query, statistics, visit)) break;
+    if (file.kind == SegmentKind::kRecords && !read_records(files_, file.path, query, statistics, runs, visit))
+      return statistics;
   }
+  if ((query.types & record_types<AccountRecord>()) == 0) return statistics;
+  for (const std::string& directory : directories_) visit_last_accounts(directory, query, runs, statistics, visit);
   return statistics;
 }
 
+// The file is an addition: without it, or with one that cannot be read, the accounts among the records stand alone, and
+// a run that was killed has no end. One that names an old run which is not this store's was brought here.
+void DirectoryStoreReader::visit_last_accounts(const std::string& directory, const RecordQuery& query,
+                                               const RunsSeen& runs, ReadStatistics& statistics,
+                                               const std::function<bool(const Record&)>& visit) {
+  auto last = read_last_accounts(files_, directory, wall_clock_ns());
+  if (!last) {
+    if (last.error().code != ENOENT) statistics.damage.push_back(last.error().message);
+    return;
+  }
+  if (!runs.uuids.contains(last->run_uuid) && last->run_started_ns <= runs.newest_started_ns) {
+    statistics.damage.push_back(fmt::format("{}/{}: of another store: left alone", directory, kAccountFileName));
+    return;
+  }
+  const auto in_flight = [](const AccountRecord& record) { return record.worker_account[Counter::kInFlight] != 0; };
+  if (last->silent && !last->ended && std::ranges::any_of(last->accounts, in_flight)) {
+    if (const auto all = segments()) settle_killed(*last, *all);
+  }
+  for (const auto* accounts : {&last->earlier, &last->accounts}) {
+    for (const AccountRecord& account : *accounts) {
+      if (is_asked_for(account, query) && !visit(account)) return;
+    }
+  }
+}
+
 Result<StoreSummary> DirectoryStoreReader::summary() {
+  if (summary_) return *summary_;
   ReadStatistics statistics;
   auto files = list_segments(files_, directories_);
   if (!files) return pass_on(files);
@@ -136,7 +193,7 @@ Result<StoreSummary> DirectoryStoreReader::summary() {
     const SegmentSummary one = segment->summary();
     sum.segments++;
     sum.segments_open += !segment->sealed();
-    interface_ids(segment->header());
+    interface_ids(segment->header(), file.path);
     if (one.packets == 0) continue;
     sum.oldest_ns = sum.packets == 0 ? one.time_min_ns : std::min(sum.oldest_ns, one.time_min_ns);
     sum.newest_ns = sum.packets == 0 ? one.time_max_ns : std::max(sum.newest_ns, one.time_max_ns);
@@ -144,6 +201,7 @@ Result<StoreSummary> DirectoryStoreReader::summary() {
     sum.captured_bytes += one.captured_bytes;
   }
   sum.interfaces = interfaces_;
+  summary_ = sum;
   return sum;
 }
 

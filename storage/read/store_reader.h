@@ -50,7 +50,8 @@ struct ReadStatistics {
 struct StoreSummary {
   uint64_t packets = 0, captured_bytes = 0, stored_bytes = 0, segments = 0, segments_open = 0;
   int64_t oldest_ns = 0, newest_ns = 0;
-  std::vector<StoreInterface> interfaces;  // over all runs, equal ones once; Packet::interface_id counts these
+  // Over all runs, equal ones of one store once; Packet::interface_id counts these.
+  std::vector<StoreInterface> interfaces;
 };
 
 // A segment's own account of itself, and of its stream up to its end.
@@ -82,8 +83,9 @@ class StoreReader {
   virtual Result<ReadStatistics> packets(const StoreQuery& query,
                                          const std::function<bool(const StoredPacket&)>& visit) = 0;
   // Visits the records that the query asks for: HTTP transactions among themselves in the order written, alerts, too,
-  // and so all others.
+  // and so all others. After the accounts come those of the store's account file, which may be newer, or repeat them.
   virtual Result<ReadStatistics> records(const RecordQuery& query, const std::function<bool(const Record&)>& visit) = 0;
+  // The sums as they were when the reader was first asked.
   virtual Result<StoreSummary> summary() = 0;
   // All segments that can be opened, in order of their sequence numbers.
   virtual Result<std::vector<StoredSegment>> segments() = 0;

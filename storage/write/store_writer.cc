@@ -47,6 +47,7 @@ class DirectoryStore : public Store {
 
   StoreWorker& worker(unsigned index) override { return *workers_.at(index); }
   RecordSink& records() override { return *records_; }
+  const Uuid& run_uuid() const override { return run_uuid_; }
   Result<void> status() const override;
   Result<void> settle() override;
   Result<void> close(const RecordBatch& last) override;

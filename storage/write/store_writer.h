@@ -89,6 +89,8 @@ class Store {
   virtual StoreWorker& worker(unsigned index) = 0;
   // Records stand beside the packets; written by one thread (the records thread).
   virtual RecordSink& records() = 0;
+  // The run's name in its segments.
+  virtual const Uuid& run_uuid() const = 0;
   // The first thing that went wrong with the disk, if anything did; errors are sticky.
   virtual Result<void> status() const = 0;
   // Call after the workers have flushed: waits until all they handed over is written, or dropped and counted; after it

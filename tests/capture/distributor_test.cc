@@ -141,7 +141,7 @@ TEST_CASE("a published account is read whole, never half") {
       ++account[Counter::kReceived];
       account[Counter::kStored] = account[Counter::kReceived];
       account[Counter::kEncryptedBytes] = account[Counter::kReceived];
-      published.publish(account);
+      published.publish(account, INT64_MIN);
     }
   });
   uint64_t last = 0;

@@ -112,3 +112,23 @@ TEST_CASE("an unknown record type is skipped") {
   CHECK(for_each_record(bytes, [&](const Record&) { ++count; }));
   CHECK(count == 5);
 }
+
+TEST_CASE("a record of an older writer ends before the fields that it did not know") {
+  RunRecord run;
+  run.run_started_ns = 77;
+  run.sids = "abc";
+  RecordBatch batch;
+  batch.append(run);
+  std::vector<uint8_t> bytes(batch.bytes().begin(), batch.bytes().end());
+  bytes.resize(bytes.size() - 4);  // the clock: a length of no bytes
+  bytes[0] = static_cast<uint8_t>(bytes.size() - 4);
+  int count = 0;
+  REQUIRE(for_each_record(bytes, [&](const Record& record) {
+    const auto& read = std::get<RunRecord>(record);
+    CHECK(read.run_started_ns == 77);
+    CHECK(read.sids == "abc");
+    CHECK(read.clock.empty());
+    ++count;
+  }));
+  CHECK(count == 1);
+}
