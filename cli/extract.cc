@@ -157,7 +157,7 @@ Result<ExtractStatement> do_extract(StoreReader& reader, Expression& expression,
     request.directory = o.bundle;
     request.stores = split_list(o.query.store);
     request.range = range;
-    request.origin = origin_of(o.query.store);
+    request.origin = origin_of(split_list(o.query.store));
     request.append_record = [](std::string& out, const Record& record) { append_eve(out, record); };
     request.note = [&](ExtractStatement& statement, const Sha256Digest& packets) {
       statement.custody = note_extraction(statement, {o.bundle, packets, ""});
@@ -167,7 +167,7 @@ Result<ExtractStatement> do_extract(StoreReader& reader, Expression& expression,
   }
   ExtractRequest request;
   request.range = range;
-  request.origin = origin_of(o.query.store);
+  request.origin = origin_of(split_list(o.query.store));
   request.output.path = o.output;
   request.output.format = format;
   return extract(reader, expression, request, interrupted);

@@ -1,6 +1,7 @@
 #include "storage/query/extract.h"
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -18,7 +19,13 @@ class FlowTally {
  public:
   void learn(const FlowRecord& flow) {
     const uint64_t gap = flow.gap_bytes[0] + flow.gap_bytes[1];
-    if (gap != 0 && gaps_.size() < kFlowsCountedMax) gaps_[flow.flow_id] += gap;
+    if (gap == 0 || gaps_.size() >= kFlowsCountedMax) return;
+    const auto [known, added] = gaps_.try_emplace(flow.flow_id);
+    Gap& all = known->second;
+    all.when = added ? Interval{flow.first_timestamp_ns, flow.last_timestamp_ns}
+                     : Interval{std::min(all.when.first_ns, flow.first_timestamp_ns),
+                                std::max(all.when.last_ns, flow.last_timestamp_ns)};
+    all.bytes += gap;
   }
 
   void note(uint64_t flow_id, ExtractStatement& statement) {
@@ -31,11 +38,20 @@ class FlowTally {
     if (!seen_.insert(flow_id).second) return;
     ++statement.flows;
     const auto gap = gaps_.find(flow_id);
-    if (gap != gaps_.end()) statement.gap_bytes += gap->second;
+    if (gap == gaps_.end()) return;
+    statement.gap_bytes += gap->second.bytes;
+    std::optional<Interval>& when = statement.gaps_when;
+    if (!when) when = gap->second.when;
+    when = Interval{std::min(when->first_ns, gap->second.when.first_ns),
+                    std::max(when->last_ns, gap->second.when.last_ns)};
   }
 
  private:
-  std::unordered_map<uint64_t, uint64_t> gaps_;
+  struct Gap {
+    uint64_t bytes = 0;
+    Interval when;
+  };
+  std::unordered_map<uint64_t, Gap> gaps_;
   std::unordered_set<uint64_t> seen_;
   uint64_t last_ = 0;
 };
@@ -50,12 +66,14 @@ void note_packet(const StoredPacket& stored, ExtractStatement& statement) {
 
 // Stands at the file's beginning, where nobody can tell yet how complete it will be.
 std::string comment_of(const ExtractStatement& statement) {
-  return fmt::format(
+  std::string comment = fmt::format(
       "Extracted by Gatetape{}{} at {}{}{}. Expression: {}. Time range: {}. The statement of completeness "
       "stands at the end of this file, with the statistics of the first interface.",
       statement.origin.build.empty() ? "" : " ", statement.origin.build, format_time(statement.made_ns),
       statement.origin.host.empty() ? "" : " on ", statement.origin.host,
       statement.expression.empty() ? "everything" : statement.expression, range_text(statement.range));
+  for (const std::string& run : describe_runs(statement)) comment += " " + run + ".";
+  return comment;
 }
 
 void merge_damage(ReadStatistics& into, const ReadStatistics& from) {
@@ -105,6 +123,21 @@ Result<void> learn_from_records(StoreReader& reader, Expression& expression, Ext
   return expression.learned();
 }
 
+// Segments that were there once. Those that were evicted since the ledger was read have their tombstones in it by now.
+std::vector<StoreHistory::Segment> absent_now(const StoreHistory& history, std::span<const StoredSegment> present,
+                                              const std::vector<std::string>& directories) {
+  std::vector<StoreHistory::Segment> absent = absent_segments(history, present);
+  if (std::ranges::all_of(absent, [](const auto& segment) { return segment.evicted_ns.has_value(); })) return absent;
+  // Segments that were sealed since then are no longer of the answer's time.
+  std::set<std::pair<Uuid, uint64_t>> known;
+  for (const StoreHistory::Segment& segment : absent) known.emplace(segment.facts.run_uuid, segment.facts.sequence);
+  absent = absent_segments(read_history(system_files(), directories), present);
+  std::erase_if(absent, [&](const StoreHistory::Segment& segment) {
+    return !known.contains({segment.facts.run_uuid, segment.facts.sequence});
+  });
+  return absent;
+}
+
 }  // namespace
 
 std::vector<LinkType> link_types_of(const StoreSummary& summary) {
@@ -127,6 +160,10 @@ Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, co
   statement.made_ns = wall_clock_ns();
   statement.needs_records = expression.record_types() != 0;
   RuleCoverage rules(expression.sids());
+  // Read before the segments are listed, so that none is in it which is not there yet.
+  const StoreHistory history = read_history(system_files(), request.origin.stores);
+  statement.store_uuids = history.stores;
+  statement.read.damage = history.problems;
   Result<StoreSummary> summary = reader.summary();
   if (!summary) return pass_on(summary);
   statement.store = std::move(*summary);
@@ -156,11 +193,13 @@ Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, co
   if (!read) return pass_on(read);
   if (!written) return pass_on(written);
   if (stopped) return fail("interrupted: nothing was kept");
+  read->damage.insert(read->damage.begin(), statement.read.damage.begin(), statement.read.damage.end());
   statement.read = std::move(*read);
   // Asked now, so that what was evicted meanwhile shows.
   Result<std::vector<StoredSegment>> segments = reader.segments();
   if (!segments) return pass_on(segments);
-  statement.presence.add_segments(*segments);
+  statement.presence.add_segments(*segments, absent_now(history, *segments, request.origin.stores));
+  statement.presence.add_runs(history.runs);
   statement.rules_not_loaded = rules.shortfalls(request.range);
   written = (*output)->finish(describe(statement));
   if (!written) return pass_on(written);

@@ -13,7 +13,7 @@ constexpr uint32_t kSectionHeader = 0x0a0d0d0a, kInterfaceDescription = 1, kInte
                    kEnhancedPacket = 6;
 constexpr uint16_t kOptionEnd = 0, kOptionComment = 1;
 constexpr uint16_t kSectionApplication = 4;
-constexpr uint16_t kInterfaceName = 2, kInterfaceTimeResolution = 9;
+constexpr uint16_t kInterfaceName = 2, kInterfaceText = 3, kInterfaceTimeResolution = 9;
 constexpr uint16_t kStatisticsDelivered = 8;
 constexpr uint32_t kPcapMagicNanoseconds = 0xa1b23c4d;
 constexpr uint32_t kSnapLengthMin = 262144;  // readers refuse packets longer than a file's snap length
@@ -103,6 +103,7 @@ void PcapOutput::interface_description(const StoreInterface& about) {
   Bytes body;
   body.add(static_cast<uint16_t>(about.link_type)).add(uint16_t{0}).add(about.snap_length);
   if (!about.name.empty()) body.option(kInterfaceName, about.name);
+  if (!about.store.empty()) body.option(kInterfaceText, "of the store " + about.store);
   body.option(kInterfaceTimeResolution, "\x09");
   append_block(*file_, kInterfaceDescription, body.option(kOptionEnd, ""));
   interfaces_.push_back({about, 0, 0});

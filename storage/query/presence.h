@@ -9,11 +9,13 @@
 //  - Chains: each frame says how many packets its stream had been handed by then. Packets that were handed over and lie
 //    in no segment are missing, whether a segment was evicted, removed or cut short.
 //  - The sum: as many packets as a run's account calls stored must lie in its segments.
+// Where the ledger tells why something is not there, it takes a place in its chain: evicted, or removed.
 //
 // Use: add everything, in any order of kinds, accounts in the order written; then ask. One thread. Memory: one entry
-// per run and stream, and one per interruption.
+// per run and stream, and one per interruption and per stretch of losses.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -25,6 +27,7 @@
 #include "common/interval_set.h"
 #include "common/time_range.h"
 #include "packet/records.h"
+#include "storage/query/store_history.h"
 #include "storage/read/store_reader.h"
 
 namespace gatetape {
@@ -36,7 +39,19 @@ struct Shortfall {
   uint64_t count = 0;     // in `unit`; 0: cannot be counted
   std::string_view unit;  // "packets", "records", ...
   std::optional<Interval> when;
-  std::string text;  // one sentence without a full stop
+  std::string text;             // one sentence without a full stop
+  std::vector<Interval> parts = {};  // the parts of `when` that are meant, where it is not all of it
+};
+
+// The parts of `whole` against which nothing stands, the longest first; none where a shortfall has no time.
+std::vector<Interval> spans_without(std::span<const Shortfall> shortfalls, Interval whole);
+
+// A run of the sensor, as its records tell.
+struct RunFacts {
+  int64_t started_ns = 0;
+  std::optional<int64_t> ended_ns;  // properly
+  bool of_file = false;
+  std::string build, host, user, sources, filters, rules, clock;
 };
 
 class Presence {
@@ -47,14 +62,23 @@ class Presence {
   void add(const RunRecord& record);
   void add(const AccountRecord& record);
   void add(const SyncFailureRecord& record);
-  // All segments of the store, as they are after its packets were read.
-  void add_segments(std::span<const StoredSegment> segments);
+  // All segments of the store, as they are after its packets were read, and those that were there once. After all
+  // records.
+  void add_segments(std::span<const StoredSegment> segments, std::span<const StoreHistory::Segment> absent = {});
+  // The runs that the ledger knows. After the segments, which say whose they are.
+  void add_runs(std::span<const StoreHistory::Run> runs);
 
   // Returns everything that stands against the completeness of an answer over the range. `needs_records`: the question
   // is answered through records, so that missing records may hide packets.
   std::vector<Shortfall> shortfalls(bool needs_records) const;
-  // The parts of the range against which nothing stands; none of them where a shortfall has no time.
-  std::vector<Interval> complete_spans(bool needs_records) const;
+  // The range; where it is open, as far as accounts reach.
+  Interval whole() const;
+  // The parts of it in which a counter of losses, or of what was not inspected, rose: to the second, as accounts are.
+  std::vector<Interval> rises(Counter counter) const;
+  std::vector<Interval> rises(PortCounter counter) const;
+  std::vector<Interval> rises(CounterGroup group) const;
+  // The runs that touch the range, oldest first.
+  std::vector<RunFacts> runs() const;
 
   // Whether any account of the range is there at all.
   bool known() const { return !covered_.empty(); }
@@ -65,6 +89,8 @@ class Presence {
  private:
   struct WorkerFacts {
     int64_t last_account_ns = INT64_MIN;
+    WorkerAccount totals;
+    PortAccount port;
     uint64_t expected = 0;        // packets that the last account calls stored or on their way to the disk
     uint64_t in_flight = 0;       // those among them that are on their way
     uint64_t dropped_failed = 0;  // closed frames that could not be written
@@ -74,6 +100,7 @@ class Presence {
     int64_t begun_ns = 0, ended_ns = 0;
     IntervalSet covered;
     std::map<uint16_t, WorkerFacts> workers;
+    RunFacts facts;
   };
   // A stream of segments: one worker's packets of one class, or the records of a run.
   struct Stream {
@@ -88,10 +115,22 @@ class Presence {
     int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
   };
 
-  Interval whole() const;
+  void note_rises(const AccountRecord& record, const WorkerFacts& before, Interval when);
+  void note_doubts(const AccountRecord& record, const WorkerFacts& before, Interval when);
+  void say_doubts(std::vector<Shortfall>& out) const;
+  void say_covered_kills(std::vector<Shortfall>& out) const;
   std::vector<Interval> uncovered() const;
   Shortfall absence(Interval when) const;
-  void walk_stream(std::span<const StoredSegment* const> segments);
+  // A segment in its stream: present, evicted, or gone without a trace.
+  struct Link {
+    const StoredSegment* segment;
+    bool absent = false, evicted = false;
+    bool follows = false;  // one that is absent in the same way
+  };
+  void walk_stream(std::span<Link> chain);
+  static void widen(std::map<int64_t, Interval>& times, const StoredSegment& segment);
+  void note_absent(const Link& link);
+  void say_absent();
   void add_missing(const StoredSegment& segment, Interval when, uint64_t count);
   void say_broken_off(std::vector<Shortfall>& out) const;
   void compare_runs(std::vector<Shortfall>& out) const;
@@ -100,10 +139,23 @@ class Presence {
   TimeRange range_;
   std::map<int64_t, Run> runs_;  // by run_started_ns
   IntervalSet covered_;
+  IntervalSet link_down_, clock_stepped_;
+  std::array<IntervalSet, WorkerAccount::table().size()> worker_rises_;
+  std::array<IntervalSet, PortAccount::table().size()> port_rises_;
+  struct Absent {
+    Interval when;
+    uint64_t packets;
+  };
+  std::map<std::pair<SegmentKind, bool>, std::vector<Absent>> absent_;  // in the range; true: evicted
+  std::map<Uuid, int64_t> started_;                                     // when a run that has segments began
+  std::map<int64_t, Interval> stored_;                                  // the time of a run's packets
+  std::map<int64_t, Interval> packet_times_;                            // the same with those that are no longer there
+  std::vector<Shortfall> unknown_runs_;
   std::vector<Shortfall> chains_;                          // shown by the chains of segments
   std::vector<Shortfall> unsafe_;                          // told by syncs that failed
   std::map<std::pair<int64_t, uint16_t>, Handed> handed_;  // by run and worker
   uint64_t lowest_sequence_ = UINT64_MAX;
+  int64_t begins_ns_ = INT64_MIN;  // from here on each stream has segments
 };
 
 }  // namespace gatetape

@@ -31,9 +31,14 @@ std::vector<Shortfall> RuleCoverage::shortfalls(const TimeRange& range) const {
   for (const Run& run : runs_) {
     if (!range.touches(run.begun_ns, run.ended_ns)) continue;
     for (const uint64_t sid : run.not_loaded) {
-      out.push_back({"rule_not_loaded", true, 0, "", std::nullopt,
+      out.push_back({"rule_not_loaded",
+                     true,
+                     0,
+                     "",
+                     Interval{run.begun_ns, std::max(run.begun_ns, run.ended_ns)},
                      fmt::format("the rule with sid {} was not loaded in the run of the sensor that began {}", sid,
-                                 format_time(run.started_ns))});
+                                 format_time(run.started_ns)),
+                     {}});
     }
   }
   return out;

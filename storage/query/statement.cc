@@ -10,7 +10,7 @@ namespace {
 
 // Further ones of the same kind are summed up.
 constexpr size_t kShortfallsOfAKindMax = 20;
-constexpr size_t kCompleteSpansMax = 20;
+constexpr size_t kCompleteSpansMax = 20, kCompleteSpansTold = 3, kRunsTold = 5, kRunsMax = 100;
 
 std::string counted(uint64_t count, std::string_view one, std::string_view several) {
   return fmt::format("{} {}", count, count == 1 ? one : several);
@@ -19,10 +19,10 @@ std::string counted(uint64_t count, std::string_view one, std::string_view sever
 class Shortfalls {
  public:
   void missing(std::string_view code, uint64_t count, std::string_view unit, std::string text) {
-    if (count != 0) all_.push_back({code, true, count, unit, std::nullopt, std::move(text)});
+    if (count != 0) all_.push_back({code, true, count, unit, std::nullopt, std::move(text), {}});
   }
   void unknown(std::string_view code, uint64_t count, std::string_view unit, std::string text) {
-    if (count != 0) all_.push_back({code, false, count, unit, std::nullopt, std::move(text)});
+    if (count != 0) all_.push_back({code, false, count, unit, std::nullopt, std::move(text), {}});
   }
   void add(const Shortfall& shortfall) { all_.push_back(shortfall); }
   std::vector<Shortfall> take() { return std::move(all_); }
@@ -34,10 +34,15 @@ class Shortfalls {
 void add_damage(Shortfalls& out, const ExtractStatement& s) {
   const ReadStatistics& read = s.read;
   if (read.packets_damaged != 0) {
-    out.add({"damaged", true, read.packets_damaged, "packets", Interval{read.damaged_first_ns, read.damaged_last_ns},
+    out.add({"damaged",
+             true,
+             read.packets_damaged,
+             "packets",
+             Interval{read.damaged_first_ns, read.damaged_last_ns},
              fmt::format("up to {} cannot be read: the store is damaged (between {} and {})",
                          counted(read.packets_damaged, "packet", "packets"), format_time(read.damaged_first_ns),
-                         format_time(read.damaged_last_ns))});
+                         format_time(read.damaged_last_ns)),
+             {}});
   } else {
     out.unknown("damaged", read.frames_damaged, "places",
                 fmt::format("the store is damaged at {}", counted(read.frames_damaged, "place", "places")));
@@ -52,24 +57,43 @@ void add_damage(Shortfalls& out, const ExtractStatement& s) {
                   : out.unknown("records_damaged", records, "places", text);
 }
 
+// The same with the time in which it happened, where accounts tell it.
+Shortfall in_time(std::string_view code, uint64_t count, std::string_view unit, std::string text,
+                  std::vector<Interval> parts) {
+  if (parts.empty()) return {code, true, count, unit, std::nullopt, std::move(text), {}};
+  const Interval when{parts.front().first_ns, parts.back().last_ns};
+  text += fmt::format(" (between {} and {})", format_time(when.first_ns), format_time(when.last_ns));
+  return {code, true, count, unit, when, std::move(text), std::move(parts)};
+}
+
 void add_losses(Shortfalls& out, const ExtractStatement& s) {
   const PortAccount port = s.account.port();
   const WorkerAccount worker = s.account.worker();
-  const uint64_t missed = port[PortCounter::kMissed];
-  out.missing("missed", missed, "packets",
-              fmt::format("{} missed by the driver", counted(missed, "packet", "packets")));
+  if (const uint64_t missed = port[PortCounter::kMissed]; missed != 0) {
+    out.add(in_time("missed", missed, "packets",
+                    fmt::format("{} missed by the driver", counted(missed, "packet", "packets")),
+                    s.presence.rises(PortCounter::kMissed)));
+  }
   for (size_t i = 0; i < worker.table().size(); ++i) {
     const CounterRow& row = worker.table()[i];
-    if (row.group_row().place != BalancePlace::kLoss) continue;
     const uint64_t count = worker.words()[i];
+    if (row.group_row().place != BalancePlace::kLoss || count == 0) continue;
     const bool dropped = row.group == CounterGroup::kDropped;
-    out.missing(row.name, count, "packets",
-                dropped ? fmt::format("{} dropped ({}): {}", counted(count, "packet", "packets"), row.name, row.words)
-                        : fmt::format("{} {}", counted(count, "packet", "packets"), row.words));
+    std::string text =
+        dropped ? fmt::format("{} dropped ({}): {}", counted(count, "packet", "packets"), row.name, row.words)
+                : fmt::format("{} {}", counted(count, "packet", "packets"), row.words);
+    out.add(in_time(row.name, count, "packets", std::move(text), s.presence.rises(static_cast<Counter>(i))));
   }
-  out.missing("never_seen", s.gap_bytes, "bytes",
-              fmt::format("{} of these connections were acknowledged but never seen by the sensor",
-                          counted(s.gap_bytes, "byte", "bytes")));
+  if (s.gap_bytes != 0) {
+    out.add({"never_seen",
+             true,
+             s.gap_bytes,
+             "bytes",
+             s.gaps_when,
+             fmt::format("{} of these connections were acknowledged but never seen by the sensor",
+                         counted(s.gap_bytes, "byte", "bytes")),
+             {}});
+  }
 }
 
 // A question that records answer cannot be answered for traffic of which there are none.
@@ -78,25 +102,29 @@ void add_uninspected(Shortfalls& out, const ExtractStatement& s) {
   const WorkerAccount worker = s.account.worker();
   const auto not_inspected = [&](Counter counter, const char* code, const char* why) {
     const uint64_t count = worker[counter];
+    if (count == 0) return;
     const bool bytes = worker.table()[static_cast<size_t>(counter)].unit == CounterUnit::kBytes;
-    out.missing(
-        code, count, bytes ? "bytes" : "packets",
-        fmt::format("{} not inspected: {}",
-                    bytes ? counted(count, "byte was", "bytes were") : counted(count, "packet was", "packets were"),
-                    why));
+    const std::string what =
+        bytes ? counted(count, "byte was", "bytes were") : counted(count, "packet was", "packets were");
+    out.add(in_time(code, count, bytes ? "bytes" : "packets", fmt::format("{} not inspected: {}", what, why),
+                    s.presence.rises(counter)));
   };
   not_inspected(Counter::kBadChecksum, "wrong_checksum", "their checksums are wrong");
   not_inspected(Counter::kEncryptedBytes, "encrypted", "they are encrypted");
   not_inspected(Counter::kIpFragments, "fragments", "they are IP fragments");
   not_inspected(Counter::kTcpOverLimit, "over_limit", "their stream waited for too much");
-  const uint64_t filtered = worker.total(CounterGroup::kFiltered);
-  out.missing("filtered", filtered, "packets",
-              fmt::format("{} not inspected: the sensor's filters left them out",
-                          counted(filtered, "packet was", "packets were")));
-  const uint64_t records = worker[Counter::kRecordsDropped];
-  out.missing(
-      "records_dropped", records, "records",
-      fmt::format("{} dropped: the sensor was too slow for them", counted(records, "record was", "records were")));
+  if (const uint64_t filtered = worker.total(CounterGroup::kFiltered); filtered != 0) {
+    out.add(in_time("filtered", filtered, "packets",
+                    fmt::format("{} not inspected: the sensor's filters left them out",
+                                counted(filtered, "packet was", "packets were")),
+                    s.presence.rises(CounterGroup::kFiltered)));
+  }
+  if (const uint64_t records = worker[Counter::kRecordsDropped]; records != 0) {
+    out.add(in_time(
+        "records_dropped", records, "records",
+        fmt::format("{} dropped: the sensor was too slow for them", counted(records, "record was", "records were")),
+        s.presence.rises(Counter::kRecordsDropped)));
+  }
   for (const Shortfall& rule : s.rules_not_loaded) out.add(rule);
 }
 
@@ -109,7 +137,7 @@ std::string range_text(const TimeRange& range) {
 
 std::vector<Shortfall> ExtractStatement::shortfalls() const {
   Shortfalls out;
-  if (store.packets == 0) out.add({"empty", false, 0, "", std::nullopt, "the store holds no packets"});
+  if (store.packets == 0) out.add({"empty", false, 0, "", std::nullopt, "the store holds no packets", {}});
   add_damage(out, *this);
   for (const Shortfall& shortfall : presence.shortfalls(needs_records)) out.add(shortfall);
   add_losses(out, *this);
@@ -137,6 +165,44 @@ const char* ExtractStatement::completeness() const {
   return std::ranges::any_of(all, &Shortfall::missing) ? "incomplete" : "unknown";
 }
 
+std::vector<Interval> ExtractStatement::complete_spans() const {
+  if (!presence.known()) return {};
+  return spans_without(shortfalls(), presence.whole());
+}
+
+namespace {
+
+// Without the word that is kept for statements over the whole range.
+std::string spans_text(const ExtractStatement& statement) {
+  const std::vector<Interval> spans = statement.complete_spans();
+  if (spans.empty()) return "";
+  std::string out = " Nothing stands against the time";
+  for (size_t i = 0; i < spans.size() && i < kCompleteSpansTold; ++i) {
+    out += fmt::format("{} from {} to {}", i == 0 ? "" : ",", format_time(spans[i].first_ns),
+                       format_time(spans[i].last_ns));
+  }
+  if (spans.size() > kCompleteSpansTold)
+    out += fmt::format(" and {} more", counted(spans.size() - kCompleteSpansTold, "span", "spans"));
+  return out + ".";
+}
+
+}  // namespace
+
+std::vector<std::string> describe_runs(const ExtractStatement& statement) {
+  const std::vector<RunFacts> runs = statement.presence.runs();
+  std::vector<std::string> out;
+  for (size_t i = runs.size() - std::min(runs.size(), kRunsTold); i < runs.size(); ++i) {
+    const RunFacts& run = runs[i];
+    const auto or_unknown = [](const std::string& text) { return text.empty() ? "unknown" : text.c_str(); };
+    out.push_back(fmt::format("Recorded on {} by {} with Gatetape {} from {}, run of {}; clock: {}; rules: {}",
+                              or_unknown(run.host), or_unknown(run.user), or_unknown(run.build),
+                              or_unknown(run.sources), format_time(run.started_ns), or_unknown(run.clock),
+                              run.rules.empty() ? "none" : run.rules.c_str()));
+  }
+  if (runs.size() > kRunsTold) out.push_back(fmt::format("and {} earlier runs", runs.size() - kRunsTold));
+  return out;
+}
+
 std::string describe(const ExtractStatement& statement) {
   const std::string_view word = statement.completeness();
   std::string out = word == "complete"
@@ -148,7 +214,7 @@ std::string describe(const ExtractStatement& statement) {
     out += (first ? "" : "; ") + reason;
     first = false;
   }
-  return out + ".";
+  return out + "." + (word == "complete" ? "" : spans_text(statement));
 }
 
 namespace {
@@ -170,18 +236,16 @@ void write_shortfalls(JsonWriter& json, const ExtractStatement& statement) {
     json.begin_object().field("code", shortfall.code).field("missing", shortfall.missing ? "known" : "unknown");
     if (shortfall.count != 0) json.field("count", shortfall.count).field("unit", shortfall.unit);
     if (shortfall.when) write_interval(json, *shortfall.when);
-    json.end_object();
+    json.field("text", shortfall.text).end_object();
   }
   json.end_array();
 }
 
 // The longest spans of the range against which nothing stands.
 void write_complete_spans(JsonWriter& json, const ExtractStatement& statement) {
-  std::vector<Interval> spans = statement.presence.complete_spans(statement.needs_records);
-  std::ranges::sort(spans, std::ranges::greater(),
-                    [](const Interval& span) { return static_cast<uint64_t>(span.last_ns - span.first_ns); });
+  std::vector<Interval> spans = statement.complete_spans();
   if (spans.size() > kCompleteSpansMax) spans.resize(kCompleteSpansMax);
-  json.begin_array("present");
+  json.begin_array("complete_spans");
   for (const Interval& span : spans) {
     json.begin_object();
     write_interval(json, span);
@@ -234,6 +298,22 @@ void write_origin(JsonWriter& json, const ExtractStatement& statement) {
   json.field("made", format_time(statement.made_ns)).field("host", origin.host).field("user", origin.user);
   json.field("build", origin.build).begin_array("stores");
   for (const std::string& store : origin.stores) json.value(store);
+  json.end_array().begin_array("store_uuids");
+  for (const std::string& uuid : statement.store_uuids) json.value(uuid);
+  json.end_array();
+}
+
+// The runs that recorded the range, the newest last.
+void write_runs(JsonWriter& json, const ExtractStatement& statement) {
+  const std::vector<RunFacts> runs = statement.presence.runs();
+  json.field("runs", runs.size()).begin_array("recorded_by");
+  for (size_t i = runs.size() - std::min(runs.size(), kRunsMax); i < runs.size(); ++i) {
+    const RunFacts& run = runs[i];
+    json.begin_object().field("run_started", format_time(run.started_ns));
+    if (run.ended_ns) json.field("run_ended", format_time(*run.ended_ns));
+    json.field("host", run.host).field("user", run.user).field("build", run.build).field("sources", run.sources);
+    json.field("filters", run.filters).field("rules", run.rules).field("clock", run.clock).end_object();
+  }
   json.end_array();
 }
 
@@ -264,6 +344,7 @@ void append_statement(std::string& out, const ExtractStatement& statement) {
   write_time(json, "first_packet", statement.first_ns);
   write_time(json, "last_packet", statement.last_ns);
   json.field("gap_bytes", statement.gap_bytes);
+  write_runs(json, statement);
   write_account(json, statement.account);
   json.begin_object("store").field("packets", statement.store.packets).field("segments", statement.store.segments);
   if (statement.store.packets != 0) {

@@ -44,6 +44,7 @@ struct ExtractStatement {
   Origin origin;
   int64_t made_ns = 0;  // wall time
   StoreSummary store;   // at the start
+  std::vector<std::string> store_uuids;
   uint64_t packets = 0;
   uint64_t captured_bytes = 0;
   uint64_t flows = 0;                        // distinct, of the packets written
@@ -51,9 +52,9 @@ struct ExtractStatement {
   std::optional<int64_t> first_ns, last_ns;  // smallest and largest time written
   AccountSpan account;                       // the sensor's losses while the range lasted
   Presence presence;
-  uint64_t gap_bytes = 0;      // in the flows written: acknowledged by the receiver, never seen
-  bool needs_records = false;  // the expression is answered through records
-  bool sids_loaded_known = true;
+  uint64_t gap_bytes = 0;                   // in the flows written: acknowledged by the receiver, never seen
+  std::optional<Interval> gaps_when;        // some time while these flows lasted
+  bool needs_records = false;               // the expression is answered through records
   std::vector<Shortfall> rules_not_loaded;  // rules that the expression asks for
   std::optional<BundleFacts> bundle;
   std::optional<CustodyFacts> custody;
@@ -67,6 +68,8 @@ struct ExtractStatement {
   // "complete", "incomplete" or "unknown".
   const char* completeness() const;
   bool complete() const { return shortfalls().empty(); }
+  // The parts of the range against which nothing stands, the longest first; none where a shortfall has no time.
+  std::vector<Interval> complete_spans() const;
 };
 
 inline constexpr size_t kFlowsCountedMax = 2'000'000;
@@ -75,6 +78,9 @@ inline constexpr size_t kFlowsCountedMax = 2'000'000;
 void append_statement(std::string& out, const ExtractStatement& statement);
 // In a few lines for people. The first word is "Complete", "Incomplete" or "Completeness".
 std::string describe(const ExtractStatement& statement);
+// The runs of the sensor that recorded the range: where, by whom, with which rules, by which clock; one line each, the
+// newest few.
+std::vector<std::string> describe_runs(const ExtractStatement& statement);
 // "2026-11-20T10:00:00Z to the end".
 std::string range_text(const TimeRange& range);
 

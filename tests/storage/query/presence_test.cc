@@ -82,6 +82,10 @@ Presence presence_of(const TimeRange& range, const std::vector<MadeRun>& runs) {
   return presence;
 }
 
+std::vector<Interval> spans_of(const Presence& presence) {
+  return spans_without(presence.shortfalls(false), presence.whole());
+}
+
 using Codes = std::vector<std::string>;
 
 }  // namespace
@@ -91,7 +95,7 @@ TEST_CASE("a run that ended and lost nothing stands against nothing") {
     const MadeRun run{.of_file = of_file};
     CHECK(codes(presence_of({}, {run})).empty());
     CHECK(codes(presence_of(between(3, 20), {run})).empty());
-    const auto spans = presence_of(between(3, 20), {run}).complete_spans(false);
+    const auto spans = spans_of(presence_of(between(3, 20), {run}));
     REQUIRE(spans.size() == 1);
     CHECK(spans[0] == Interval{kStart + 3 * kSecond, kStart + 20 * kSecond - 1});
   }
@@ -106,7 +110,7 @@ TEST_CASE("time that no account encloses is unknown, and it is said why") {
   CHECK(codes(presence_of(between(5, 3610), {first, second})) == Codes{"outage"});
   const Presence both = presence_of({}, {first, second});
   for (const Shortfall& shortfall : both.shortfalls(false)) CHECK_FALSE(shortfall.missing);
-  CHECK(both.complete_spans(false).size() == 2);
+  CHECK(spans_of(both).size() == 2);
 }
 
 TEST_CASE("a run that was killed leaves its end open and what was on its way") {
@@ -237,4 +241,106 @@ TEST_CASE("a store whose first segments are gone does not begin where it began")
   const MadeRun run{.first_sequence = 7};
   CHECK(codes(presence_of({}, {run})) == Codes{"begins_later"});
   CHECK(codes(presence_of(between(2, 28), {run})).empty());
+}
+
+TEST_CASE("time with a link down is doubtful, and no other") {
+  const MadeRun run;
+  const auto presence = [&](const TimeRange& range) {
+    Presence out(range);
+    for (int64_t second = 0; second <= 30; ++second) {
+      AccountRecord record = run.account(second);
+      const bool down = second >= 10 && second < 14;
+      record.port_account[PortCounter::kLinksDown] = down;
+      // Down for four seconds, and later for a moment between two accounts.
+      record.port_account[PortCounter::kLinkDowns] = second < 10 ? 0 : second < 22 ? 1 : 2;
+      out.add(record);
+    }
+    RunRecord end;
+    end.run_started_ns = kStart;
+    end.timestamp_ns = kStart + 30 * kSecond;
+    end.ended = true;
+    out.add(end);
+    out.add_segments(run.segments());
+    return out;
+  };
+  CHECK(codes(presence({})) == Codes{"link_down", "link_down"});
+  CHECK(codes(presence(between(11, 13))) == Codes{"link_down"});
+  CHECK(codes(presence(between(22, 25))) == Codes{"link_down"});
+  CHECK(codes(presence(between(1, 9))).empty());
+  CHECK(codes(presence(between(15, 20))).empty());
+  const auto spans = spans_of(presence(between(0, 30)));
+  REQUIRE(spans.size() == 3);
+  CHECK(spans[0] == Interval{kStart, kStart + 9 * kSecond - 1});
+}
+
+TEST_CASE("a clock that was set makes the time of its step doubtful, and is no outage") {
+  for (const int64_t step_s : {-1800, 1800}) {
+    const MadeRun run;
+    Presence presence{TimeRange{}};
+    for (int64_t second = 0; second <= 30; ++second) {
+      AccountRecord record = run.account(second);
+      if (second >= 15) {
+        record.timestamp_ns += step_s * kSecond;
+        record.worker_account[Counter::kClockSteps] = 1;
+      }
+      presence.add(record);
+    }
+    RunRecord end;
+    end.run_started_ns = kStart;
+    end.timestamp_ns = kStart + (30 + step_s) * kSecond;
+    end.ended = true;
+    presence.add(end);
+    presence.add_segments(run.segments());
+    CAPTURE(step_s);
+    const std::vector<Shortfall> all = presence.shortfalls(false);
+    REQUIRE(all.size() == 1);
+    CHECK(all[0].code == "clock_step");
+    const int64_t before = kStart + 14 * kSecond, after = kStart + (15 + step_s) * kSecond;
+    CHECK(all[0].when == Interval{std::min(before, after), std::max(before, after)});
+  }
+}
+
+TEST_CASE("losses are placed in time") {
+  const MadeRun run;
+  const auto presence = [&](const TimeRange& range) {
+    Presence out(range);
+    for (int64_t second = 0; second <= 30; ++second) {
+      AccountRecord record = run.account(second);
+      record.port_account[PortCounter::kMissed] = second < 12 ? 0 : second < 13 ? 5 : 7;
+      record.worker_account[Counter::kFilteredBpf] = second < 20 ? 0 : 1;
+      record.worker_account[Counter::kTcpSegments] = static_cast<uint64_t>(second);
+      out.add(record);
+    }
+    return out;
+  };
+  const std::vector<Interval> missed = presence({}).rises(PortCounter::kMissed);
+  REQUIRE(missed.size() == 1);
+  CHECK(missed[0] == Interval{kStart + 11 * kSecond, kStart + 13 * kSecond});
+  CHECK(presence({}).rises(CounterGroup::kFiltered) ==
+        std::vector<Interval>{{kStart + 19 * kSecond, kStart + 20 * kSecond}});
+  CHECK(presence({}).rises(Counter::kDroppedStoreFailed).empty());
+  CHECK(presence(between(14, 18)).rises(PortCounter::kMissed).empty());
+}
+
+TEST_CASE("an account that is met twice, or late, changes nothing") {
+  const MadeRun run{.ends = false};
+  Presence once{TimeRange{}}, twice{TimeRange{}};
+  run.tell(once);
+  run.tell(twice);
+  twice.add(run.account(30));
+  twice.add(run.account(12));
+  once.add_segments(run.segments());
+  twice.add_segments(run.segments());
+  CHECK(codes(once) == codes(twice));
+  CHECK(spans_of(once) == spans_of(twice));
+}
+
+TEST_CASE("another run over the same time does not hide that one was killed") {
+  const MadeRun killed{.seconds = 20, .ends = false};
+  const MadeRun other{.started_ns = kStart + kSecond / 2, .seconds = 40, .uuid = 2, .first_sequence = 3};
+  const auto told = [&](const TimeRange& range) { return codes(presence_of(range, {killed, other})); };
+  CHECK(told(between(2, 18)).empty());
+  CHECK(told(between(2, 22)) == Codes{"killed"});
+  CHECK(told(between(30, 40)).empty());
+  CHECK(told({}) == Codes{"killed"});
 }

@@ -1,0 +1,213 @@
+// Whole stores, with their ledgers: whatever is taken away, an extract does not call itself complete, and it says what
+// happened. What nothing happened to, it does.
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "storage/query/extract.h"
+#include "storage/query/store_history.h"
+#include "storage/write/account_file.h"
+#include "tests/storage/store_support.h"
+#include "tests/support/turned_clock.h"
+
+using namespace gatetape;
+using namespace gatetape::test;
+
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+constexpr int64_t kStart = 1'795'000'000 * kSecond;
+
+// Packets of noise, a millisecond apart: they do not compress, so that segments fill.
+std::vector<QueryPacket> noise(size_t count, int64_t start_ns) {
+  std::vector<QueryPacket> packets = packets_of_many_kinds(5, 1);
+  uint64_t state = 88172645463325252u;
+  std::vector<QueryPacket> out;
+  for (size_t i = 0; i < count; ++i) {
+    QueryPacket packet = packets[0];
+    packet.flow_id = 4;  // one class
+    packet.timestamp_ns = start_ns + static_cast<int64_t>(i) * 1'000'000;
+    packet.bytes.resize(1000);
+    for (size_t b = 40; b < packet.bytes.size(); ++b) {
+      state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+      packet.bytes[b] = static_cast<uint8_t>(state);
+    }
+    packet.wire_length = 1000;
+    out.push_back(std::move(packet));
+  }
+  return out;
+}
+
+struct RunOptionsOfTest {
+  int64_t start_ns = kStart;
+  size_t packets = 6000;
+  uint64_t ring_bytes = 1 << 30;
+  bool ends = true;
+  bool records = true;
+};
+
+// A run as a session makes it: its marks, and an account each second of packets' time.
+void record_run(const std::string& directory, const RunOptionsOfTest& run) {
+  StoreOptions options = small_store(directory);
+  options.run_started_ns = run.start_ns;
+  options.ring_bytes_max = run.ring_bytes;
+  options.segment_raw_bytes_max = 1 << 20;
+  auto store = Store::open(options, false);
+  REQUIRE(store);
+  RecordBatch batch;
+  RunRecord mark;
+  mark.timestamp_ns = mark.run_started_ns = run.start_ns;
+  mark.of_file = true;
+  mark.host = "sensor-7";
+  mark.clock = "a clock";
+  batch.append(mark);
+  AccountRecord account;
+  account.run_started_ns = run.start_ns;
+  account.of_file = true;
+  for (size_t second = 0; second * 1000 <= run.packets; ++second) {
+    account.timestamp_ns = run.start_ns + static_cast<int64_t>(second) * kSecond - 1;
+    account.worker_account[Counter::kReceived] = account.worker_account[Counter::kStored] = second * 1000;
+    batch.append(account);
+  }
+  mark.ended = true;
+  mark.timestamp_ns = account.timestamp_ns;
+  if (run.ends) batch.append(mark);
+  if (run.records) REQUIRE((*store)->records().write(batch));
+  write_packets(**store, noise(run.packets, run.start_ns), 1, 500);
+  REQUIRE((*store)->close());
+}
+
+ExtractStatement statement_of(const std::string& directory, const TimeRange& range = {}, const std::string& text = "") {
+  auto reader = StoreReader::open({directory});
+  REQUIRE(reader);
+  Result<Expression> expression = Expression::parse(text);
+  REQUIRE(expression);
+  REQUIRE(expression->compile(link_types_of(*(*reader)->summary())));
+  ExtractRequest request;
+  request.range = range;
+  request.origin.stores = {directory};
+  request.output.path = directory + "/../out";
+  auto statement = extract(**reader, *expression, request, [] { return false; });
+  REQUIRE(statement);
+  return std::move(*statement);
+}
+
+std::vector<std::string> codes_of(const ExtractStatement& statement) {
+  std::vector<std::string> codes;
+  for (const Shortfall& shortfall : statement.shortfalls()) codes.emplace_back(shortfall.code);
+  return codes;
+}
+
+uint64_t count_of(const ExtractStatement& statement, std::string_view code) {
+  uint64_t sum = 0;
+  for (const Shortfall& shortfall : statement.shortfalls()) sum += shortfall.code == code ? shortfall.count : 0;
+  return sum;
+}
+
+TimeRange seconds(int64_t from, int64_t to) {
+  return {kStart + from * kSecond, kStart + to * kSecond};
+}
+
+using Codes = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("a store of which nothing is missing is complete, and says who recorded it", "[history]") {
+  TemporaryDirectory directory;
+  const std::string store = directory.path("store");
+  record_run(store, {});
+  const ExtractStatement all = statement_of(store);
+  CHECK(codes_of(all) == Codes{});
+  CHECK(all.packets == 6000);
+  CHECK(all.complete_spans().size() == 1);
+  REQUIRE(describe_runs(all).size() == 1);
+  CHECK(describe_runs(all)[0].find("sensor-7") != std::string::npos);
+  CHECK(describe_runs(all)[0].find("a clock") != std::string::npos);
+  std::string json;
+  append_statement(json, all);
+  CHECK(json.find("\"store_uuids\":[\"") != std::string::npos);
+  CHECK(json.find("\"clock\":\"a clock\"") != std::string::npos);
+  // A file that a recorder may leave, or somebody else, changes nothing.
+  write_file(store + "/account", {1, 2, 3});
+  CHECK(codes_of(statement_of(store)) == Codes{});
+  CHECK(statement_of(store).read_records.damage.size() == 1);
+}
+
+TEST_CASE("each segment that is taken away is said to be removed, in packets and time", "[history]") {
+  TemporaryDirectory directory;
+  const std::string store = directory.path("store");
+  record_run(store, {});
+  const std::vector<std::string> segments = segment_paths(store);
+  REQUIRE(segments.size() >= 4);
+  for (size_t i = 0; i < segments.size(); ++i) {
+    CAPTURE(segments[i]);
+    const std::string aside = directory.path("aside");
+    std::filesystem::rename(segments[i], aside);
+    const ExtractStatement all = statement_of(store);
+    CHECK(codes_of(all) == Codes{"removed"});
+    CHECK(count_of(all, "removed") == 6000 - all.packets);
+    REQUIRE(all.shortfalls()[0].when);
+    const Interval when = *all.shortfalls()[0].when;
+    CHECK(codes_of(statement_of(store, {when.first_ns, when.last_ns})) == Codes{"removed"});
+    if (i != 0) CHECK(codes_of(statement_of(store, {kStart, when.first_ns})) == Codes{});
+    if (i + 1 != segments.size())
+      CHECK(codes_of(statement_of(store, {when.last_ns + 1, kStart + 5 * kSecond})) == Codes{});
+    for (const Interval& span : all.complete_spans())
+      CHECK(codes_of(statement_of(store, {span.first_ns, span.last_ns})) == Codes{});
+    std::filesystem::rename(aside, segments[i]);
+  }
+  CHECK(codes_of(statement_of(store)) == Codes{});
+}
+
+TEST_CASE("what the ring evicted is told from what was removed", "[history]") {
+  TemporaryDirectory directory;
+  const std::string store = directory.path("store");
+  record_run(store, {.packets = 30'000, .ring_bytes = 8 << 20});
+  const ExtractStatement all = statement_of(store);
+  CHECK(codes_of(all) == Codes{"evicted"});
+  CHECK(count_of(all, "evicted") == 30'000 - all.packets);
+  CHECK(all.packets > 0);
+  const std::vector<std::string> segments = segment_paths(store);
+  REQUIRE(std::filesystem::remove(segments[segments.size() / 2]));
+  const ExtractStatement less = statement_of(store);
+  CHECK(codes_of(less) == Codes{"removed", "evicted"});
+  CHECK(count_of(less, "evicted") == 30'000 - all.packets);
+  CHECK(count_of(less, "removed") == all.packets - less.packets);
+}
+
+TEST_CASE("records that are taken away weigh more where the question needs them", "[history]") {
+  TemporaryDirectory directory;
+  const std::string store = directory.path("store");
+  record_run(store, {});
+  for (const std::string& segment : segment_paths(store, ".gtr")) REQUIRE(std::filesystem::remove(segment));
+  CHECK(std::string(statement_of(store).completeness()) == "unknown");
+  CHECK(std::string(statement_of(store, {}, "http.status == 200").completeness()) == "incomplete");
+}
+
+TEST_CASE("a run of which nothing is left but its beginning in the ledger is unknown", "[history]") {
+  TemporaryDirectory directory;
+  const std::string store = directory.path("store");
+  record_run(store, {});
+  {
+    // It is killed before it has written anything: the process's end is a copy that does not see the close.
+    StoreOptions options = small_store(store);
+    TurnedClock clock(kStart + 3600 * kSecond);
+    options.clock = &clock;
+    options.run_started_ns = clock.wall_ns();
+    auto opened = Store::open(options, false);
+    REQUIRE(opened);
+    std::filesystem::copy(store, directory.path("killed"), std::filesystem::copy_options::recursive);
+    REQUIRE((*opened)->close());
+  }
+  CHECK(codes_of(statement_of(store)) == Codes{});
+  CHECK(codes_of(statement_of(directory.path("killed"))) == Codes{"run_unknown"});
+  CHECK(codes_of(statement_of(directory.path("killed"), seconds(1, 4))) == Codes{});
+}
+
+TEST_CASE("packets of a run that has no account are of an unknown time", "[history]") {
+  TemporaryDirectory directory;
+  const std::string store = directory.path("store");
+  record_run(store, {});
+  record_run(store, {.start_ns = kStart + kSecond / 2, .packets = 1000, .records = false});
+  const Codes codes = codes_of(statement_of(store, seconds(0, 3)));
+  CHECK(codes == Codes{"no_account"});
+}
