@@ -141,6 +141,7 @@ int command_capture(int argc, char** argv) {
   Result<PreparedRun> run = prepare_run(options.run, false);
   if (!run) return line.failed(run.error());
   run->session.sources = options.sources;
+  run->session.user = user_name();
   run->session.workers = options.workers;
   run->session.verbose = options.verbose;
   run->session.filter = std::move(*filter);

@@ -21,13 +21,6 @@ std::string host_name() {
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
-std::string user_name() {
-  passwd entry{}, *found = nullptr;
-  char buffer[4096];
-  if (::getpwuid_r(::getuid(), &entry, buffer, sizeof buffer, &found) == 0 && found != nullptr) return found->pw_name;
-  return fmt::format("uid {}", ::getuid());
-}
-
 bool lies_in(const std::string& path, const std::string& directory) {
   std::error_code error;
   const auto relative = std::filesystem::weakly_canonical(path, error)
@@ -36,6 +29,13 @@ bool lies_in(const std::string& path, const std::string& directory) {
 }
 
 }  // namespace
+
+std::string user_name() {
+  passwd entry{}, *found = nullptr;
+  char buffer[4096];
+  if (::getpwuid_r(::getuid(), &entry, buffer, sizeof buffer, &found) == 0 && found != nullptr) return found->pw_name;
+  return fmt::format("uid {}", ::getuid());
+}
 
 LedgerFacts run_facts() {
   return {{"build", GATETAPE_VERSION}, {"host", host_name()}, {"operator", user_name()}};

@@ -44,6 +44,8 @@ class CheckpointOutlets {
   std::vector<Place> places_;
 };
 
+// Returns the name of the user who runs this process.
+std::string user_name();
 // The facts of a run that the ledger keeps: build, host, operator.
 LedgerFacts run_facts();
 

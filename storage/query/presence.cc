@@ -289,8 +289,13 @@ void Presence::add_missing(const StoredSegment& segment, Interval when, uint64_t
 }
 
 Interval Presence::whole() const {
-  const int64_t first = range_.since_ns ? *range_.since_ns : covered_.empty() ? 0 : covered_.first_ns();
-  const int64_t last = range_.until_ns ? *range_.until_ns - 1 : covered_.empty() ? 0 : covered_.last_ns();
+  int64_t first = covered_.empty() ? 0 : covered_.first_ns(), last = covered_.empty() ? 0 : covered_.last_ns();
+  // A run may have ended later than the last account that is left of it.
+  for (const auto& [started, run] : runs_) {
+    if (run.ended && !run.covered.empty()) last = std::max(last, run.ended_ns);
+  }
+  if (range_.since_ns) first = *range_.since_ns;
+  if (range_.until_ns) last = *range_.until_ns - 1;
   return {first, std::max(first, last)};
 }
 
@@ -406,7 +411,8 @@ std::vector<Shortfall> Presence::shortfalls(bool needs_records) const {
   }
   out.insert(out.end(), unknown_runs_.begin(), unknown_runs_.end());
   for (const auto& [started, when] : stored_) {
-    if (runs_.contains(started) || !overlaps(range_, when)) continue;
+    const auto run = runs_.find(started);  // one without an end: see say_broken_off()
+    if (run == runs_.end() || !run->second.ended || !run->second.covered.empty() || !overlaps(range_, when)) continue;
     out.push_back({"no_account",
                    false,
                    0,

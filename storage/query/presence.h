@@ -39,7 +39,7 @@ struct Shortfall {
   uint64_t count = 0;     // in `unit`; 0: cannot be counted
   std::string_view unit;  // "packets", "records", ...
   std::optional<Interval> when;
-  std::string text;             // one sentence without a full stop
+  std::string text;                  // one sentence without a full stop
   std::vector<Interval> parts = {};  // the parts of `when` that are meant, where it is not all of it
 };
 

@@ -137,7 +137,8 @@ std::string range_text(const TimeRange& range) {
 
 std::vector<Shortfall> ExtractStatement::shortfalls() const {
   Shortfalls out;
-  if (store.packets == 0) out.add({"empty", false, 0, "", std::nullopt, "the store holds no packets", {}});
+  if (store.packets == 0 && !presence.known())
+    out.add({"empty", false, 0, "", std::nullopt, "the store holds no packets", {}});
   add_damage(out, *this);
   for (const Shortfall& shortfall : presence.shortfalls(needs_records)) out.add(shortfall);
   add_losses(out, *this);

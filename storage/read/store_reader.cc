@@ -64,14 +64,14 @@ class DirectoryStoreReader : public StoreReader {
 // apart, interfaces that are described alike are one.
 void DirectoryStoreReader::find_stores() {
   std::string first;
-  size_t ledgers = 0;
+  std::vector<FileIdentity> ledgers;
   for (const std::string& directory : directories_) {
-    const bool begins = files_.entry_status(directory + "/ledger").has_value();
-    if (begins && !stores_.contains(directory)) ++ledgers;
-    if (begins || first.empty()) first = directory;
+    const auto ledger = files_.entry_status(directory + "/ledger");
+    if (ledger && std::ranges::find(ledgers, ledger->identity) == ledgers.end()) ledgers.push_back(ledger->identity);
+    if (ledger || first.empty()) first = directory;
     stores_.emplace(directory, first);
   }
-  if (ledgers < 2) stores_.clear();
+  if (ledgers.size() < 2) stores_.clear();
 }
 
 // Runs number their interfaces each from 0: where this one's are among those of all runs.

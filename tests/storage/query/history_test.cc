@@ -209,5 +209,23 @@ TEST_CASE("packets of a run that has no account are of an unknown time", "[histo
   record_run(store, {});
   record_run(store, {.start_ns = kStart + kSecond / 2, .packets = 1000, .records = false});
   const Codes codes = codes_of(statement_of(store, seconds(0, 3)));
-  CHECK(codes == Codes{"no_account"});
+  CHECK(codes == Codes{"killed"});
+}
+
+TEST_CASE("a run whose accounts are lost is not hidden by the marks that are left of it", "[history]") {
+  TemporaryDirectory directory;
+  const std::string store = directory.path("store");
+  record_run(store, {});
+  record_run(store, {.start_ns = kStart + 3600 * kSecond, .packets = 2000});
+  CHECK(codes_of(statement_of(store)) == Codes{"outage"});
+  // The first frame of the second run's records stays, which may hold its marks.
+  const std::string records = segment_paths(store, ".gtr").back();
+  for (uintmax_t size = std::filesystem::file_size(records); size > 200; size -= size / 7) {
+    std::filesystem::resize_file(records, size - size / 7);
+    CAPTURE(size);
+    CHECK(std::string(statement_of(store).completeness()) != "complete");
+    const TimeRange second{kStart + 3601 * kSecond, kStart + 3602 * kSecond - 2};
+    const ExtractStatement statement = statement_of(store, second, "http.status == 200");
+    CHECK((std::string(statement.completeness()) != "complete" || statement.presence.known()));
+  }
 }

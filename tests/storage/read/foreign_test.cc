@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <cerrno>
 #include <filesystem>
+#include <set>
 
 #include "storage/read/segment_directory.h"
 #include "tests/storage/store_support.h"
@@ -27,7 +28,7 @@ std::pair<size_t, size_t> require_own(const std::vector<std::string>& directorie
                              p.wire_length,
                              p.timestamp_ns,
                              p.link_type,
-                             p.interface_id,
+                             static_cast<uint16_t>(p.interface_id % 2),  // each has two interfaces
                              stored.flow_id};
     const bool of_first = p.ordinal < first.size() && same(packet, first[p.ordinal]);
     const bool of_second = p.ordinal < second.size() && same(packet, second[p.ordinal]);
@@ -100,6 +101,35 @@ TEST_CASE("two sensors' stores that are read together keep their own payloads", 
   CHECK(require_own({one, two}, first, second) == std::pair(first.size(), second.size()));
   CHECK(require_own({two, one}, first, second) == std::pair(first.size(), second.size()));
   CHECK(require_own({one, one, one + "/../one"}, first, second) == std::pair(first.size(), size_t{0}));
+}
+
+TEST_CASE("interfaces of one name are two where two sensors have them", "[store][foreign]") {
+  TemporaryDirectory directory;
+  const std::string one = directory.path("one"), two = directory.path("two");
+  write_store(small_store(one), one_class(1, 50));
+  write_store(small_store(one), one_class(2, 50), 0, 50);
+  write_store(small_store(two), one_class(3, 50));
+  const auto interfaces = [](const std::vector<std::string>& directories) {
+    auto reader = StoreReader::open(directories);
+    REQUIRE(reader);
+    std::set<uint16_t> used;
+    REQUIRE((*reader)->packets({}, [&](const StoredPacket& stored) {
+      used.insert(stored.packet.interface_id);
+      return true;
+    }));
+    const auto summary = (*reader)->summary();
+    REQUIRE(summary);
+    CHECK(2 * used.size() == summary->interfaces.size());  // all of these packets are of the first
+    return summary->interfaces;
+  };
+  CHECK(interfaces({one}).size() == 2);
+  CHECK(interfaces({one})[0].store.empty());
+  CHECK(interfaces({one, one + "/../one"}).size() == 2);
+  const std::vector<StoreInterface> both = interfaces({one, two});
+  REQUIRE(both.size() == 4);
+  CHECK(both[0].name == both[2].name);
+  CHECK(both[0].store == one);
+  CHECK(both[2].store == two);
 }
 
 TEST_CASE("what only looks like a segment is named, and hides, hangs and loses nothing", "[store][foreign]") {
