@@ -74,8 +74,11 @@ class RecordedStore {
     REQUIRE((*store)->close());
   }
   // Another run, of no packets.
-  void record_nothing() const {
-    auto store = Store::open(options(), false);
+  void record_nothing() const { record_nothing(key_); }
+  void record_nothing(const SigningKey& key) const {
+    StoreOptions options = this->options();
+    options.evidence.key = std::make_shared<const SigningKey>(key);
+    auto store = Store::open(options, false);
     REQUIRE(store);
     REQUIRE((*store)->close());
   }
@@ -233,6 +236,25 @@ TEST_CASE("a bundle is extracted and verified, for its user alone; whose word it
   CHECK(wrong_key.exit_code == kExitFailed);
   CHECK(wrong_key.err.find("--signing-key") != std::string::npos);
   CHECK(run(command_verify, {"verify", "--key", another}).exit_code == kExitUsage);
+}
+
+TEST_CASE("a key that is replaced signs the new one: the store verifies by either, before and after") {
+  const RecordedStore store;
+  const auto verify = [&](const std::string& fingerprint) {
+    return run(command_verify, {"verify", "--store", store.path(), "--key", fingerprint}).exit_code;
+  };
+  const Outcome rotated = run(command_key_rotate, {"rotate", "--signing-key", store.file("key")});
+  CHECK(rotated.exit_code == kExitDone);
+  CHECK(rotated.out.find("was signed by " + store.fingerprint()) != std::string::npos);
+  const auto replaced = SigningKey::load(store.file("key"));
+  REQUIRE(replaced);
+  CHECK(replaced->fingerprint() != store.fingerprint());
+  CHECK(verify(store.fingerprint()) == kExitDone);
+  CHECK(verify(replaced->fingerprint()) == kExitFailed);  // it has signed nothing yet
+  store.record_nothing(*replaced);
+  CHECK(verify(store.fingerprint()) == kExitDone);
+  CHECK(verify(replaced->fingerprint()) == kExitDone);
+  CHECK(verify(SigningKey::generate().fingerprint()) == kExitFailed);
 }
 
 TEST_CASE("an extraction is noted for the store's ledger, or said not to be") {

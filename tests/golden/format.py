@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from read_bundle import check_bundle
 from read_store import Segment, Wrong, check_store, checksum, read_pcap
 
 HERE = Path(__file__).resolve().parent
@@ -68,15 +69,39 @@ def check_alteration_shows(store):
     path.write_bytes(whole)
 
 
+def check_bundles(gatetape, work, store):
+    """Bundles that `extract --bundle` writes, read by another, and one that was changed."""
+    key = ["--signing-key", work / "key"]
+    shown = subprocess.run([gatetape, "key", "show", *key], capture_output=True, text=True, check=True).stdout
+    fingerprint = shown.split()[1]
+    for number, expression in enumerate(["", "src port 80", "host 10.0.0.1 and port 1"]):
+        bundle = work / f"bundle-{number}"
+        words = [expression] if expression else []
+        subprocess.run([gatetape, "extract", "--store", store, "--bundle", bundle, *key, *words], capture_output=True, check=True)
+        print(f"bundle of {expression or 'everything'}: {check_bundle(bundle, fingerprint)} packets are proven")
+    path = work / "bundle-1" / "packets.pcapng"
+    changed = bytearray(path.read_bytes())
+    changed[len(changed) // 2] ^= 1
+    path.write_bytes(changed)
+    try:
+        check_bundle(work / "bundle-1", fingerprint)
+    except Wrong:
+        return
+    raise Wrong("a changed bundle: nobody noticed")
+
+
 def main():
     gatetape = sys.argv[1]
     with tempfile.TemporaryDirectory(prefix="gatetape-format.") as name:
         work = Path(name)
         repeat, unique = made_up(work, "repeat", 300), made_up(work, "unique", 200)
-        runs = [record(gatetape, work / "runs", [repeat]),
-                record(gatetape, work / "runs", [unique], "--workers", "2"),
-                record(gatetape, work / "runs", [repeat], "--workers", "2", "--rules", PROJECT / "scripts/lab/demo.rules")]
+        key = ["--signing-key", work / "key"]
+        rules = ["--rules", PROJECT / "scripts/lab/demo.rules"]
+        runs = [record(gatetape, work / "runs", [repeat], *key),
+                record(gatetape, work / "runs", [unique], "--workers", "2", *key),
+                record(gatetape, work / "runs", [repeat], "--workers", "2", *key, *rules)]
         check_store(work / "runs", runs)
+        check_bundles(gatetape, work, work / "runs")
         check_alteration_shows(work / "runs")
         old = PROJECT / "tests" / "storage" / "format" / "store-1.0"
         check_store(old, [("packets.pcap", list(read_pcap(old / "packets.pcap")))])

@@ -2,7 +2,9 @@
 // puts where requests are taken from costs little and changes nothing.
 #include "storage/evidence/store_request.h"
 
+#include <grp.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -157,6 +159,35 @@ TEST_CASE("a store that is open to a group has a place for its members' requests
   struct stat status;
   REQUIRE(::stat((options.directories.front() + "/" + kRequestDirectory).c_str(), &status) == 0);
   CHECK((status.st_mode & 07777) == 03730);
+}
+
+TEST_CASE("a member of the group asks, and what he asks for bears his number", "[request]") {
+  if (::geteuid() != 0) {
+    WARN("skipped: becoming another user takes root");
+    return;
+  }
+  constexpr uid_t kUser = 65533;
+  constexpr gid_t kGroup = 65532;
+  Recorder recorder;
+  recorder.taker.open_to_group();
+  REQUIRE(::chmod(recorder.store.c_str(), 0755) == 0);
+  REQUIRE(::chown(recorder.requests.c_str(), 0, kGroup) == 0);
+  REQUIRE(::chmod(recorder.requests.c_str(), 03730) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::umask(077);
+    const bool other = ::setgroups(0, nullptr) == 0 && ::setgid(kGroup) == 0 && ::setuid(kUser) == 0;
+    ::_exit(other && hand_over(system_files(), recorder.store, {some_custody()}) ? 0 : 1);
+  }
+  int status = 1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  recorder.taker.take();
+  const auto noted = contents_of<Custody>(recorder.store);
+  REQUIRE(noted.size() == 1);
+  CHECK(fact(noted[0].facts, "uid") == std::to_string(kUser));
+  CHECK(fs::is_empty(recorder.requests));
 }
 
 TEST_CASE("a store's recorder takes requests while it runs, and the next one those that waited", "[request]") {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -12,6 +13,7 @@
 #include "storage/evidence/store_request.h"
 #include "storage/evidence/store_verify.h"
 #include "storage/format/segment_index.h"
+#include "storage/write/segment_seal.h"
 #include "tests/storage/store_support.h"
 
 using namespace gatetape;
@@ -29,7 +31,8 @@ std::shared_ptr<const SigningKey> new_key() {
 // A store of several segments of each class, recorded in two runs.
 class SignedStore {
  public:
-  explicit SignedStore(std::shared_ptr<const SigningKey> with, uint32_t seed = 70, size_t count = 1500)
+  explicit SignedStore(std::shared_ptr<const SigningKey> with, uint32_t seed = 70, size_t count = 1500,
+                       size_t frame_packets = 300)
       : key(std::move(with)) {
     StoreOptions options = small_store(path);
     options.ring_bytes_max = 64 << 20;
@@ -38,12 +41,12 @@ class SignedStore {
     options.evidence.hand_out = [this](const std::string& note) { outside.push_back(*SignedNote::parse(note)); };
     const auto packets = store_traffic(seed, count);
     const size_t half = packets.size() / 2;
-    record(options, {packets.begin(), packets.begin() + static_cast<ptrdiff_t>(half)}, 0);
+    record(options, {packets.begin(), packets.begin() + static_cast<ptrdiff_t>(half)}, 0, frame_packets);
     const SegmentFacts first = std::get<SegmentSealed>(first_of(LedgerType::kSegmentSealed).content).segment;
     REQUIRE(hand_over(system_files(), path,
                       {Custody{1, 2, 3, "somebody", "host 10.9.0.1", {}},
                        Pin{1, true, first.sequence, first.uuid, "somebody", "case 17"}}));
-    record(options, {packets.begin() + static_cast<ptrdiff_t>(half), packets.end()}, half);
+    record(options, {packets.begin() + static_cast<ptrdiff_t>(half), packets.end()}, half, frame_packets);
   }
 
   VerifyReport verify(std::vector<SignedNote> checkpoints = {}) const {
@@ -77,10 +80,11 @@ class SignedStore {
   }
 
  private:
-  static void record(const StoreOptions& options, const std::vector<QueryPacket>& packets, uint64_t first) {
+  static void record(const StoreOptions& options, const std::vector<QueryPacket>& packets, uint64_t first,
+                     size_t frame_packets) {
     auto store = Store::open(options, false);
     REQUIRE(store);
-    write_packets(**store, packets, 1, 300, first);
+    write_packets(**store, packets, 1, frame_packets, first);
     RecordBatch batch;
     for (int64_t i = 0; i < 200; i++) batch.append(EventRecord{i, "test.event", "said by the test"});
     REQUIRE((*store)->records().write(batch));
@@ -389,6 +393,69 @@ TEST_CASE("an index that hides a frame is found though its checksums are right",
     write_file(path, bytes);
   });
   CHECK(names(report, name_of(path)));
+}
+
+TEST_CASE("frames removed, exchanged, doubled, or taken from another store are found, though all is sealed anew",
+          "[verify]") {
+  const auto key = new_key();
+  const SignedStore store(key, 75, 600, 20), other(key, 76, 600, 20);
+  Tampering tampering(store);
+  const auto frames_of = [](const std::string& of) {
+    auto segment = SegmentReader::open(system_files(), of, [](const std::string&, uint64_t, const char*) {});
+    REQUIRE(segment);
+    const Bytes file = read_file(of);
+    std::vector<Bytes> frames;
+    for (const FrameEntry& frame : (*segment)->frames()) {
+      const auto begin = file.begin() + static_cast<ptrdiff_t>(frame.offset);
+      frames.emplace_back(begin, begin + frame.stored_bytes);
+    }
+    return frames;
+  };
+  const auto paths = segment_paths(store.path);
+  const std::string path = *std::ranges::max_element(paths, {}, [&](const auto& of) { return frames_of(of).size(); });
+  const Bytes file = read_file(path);
+  size_t header_bytes = 0;
+  const auto header = SegmentHeader::parse(file, header_bytes);
+  REQUIRE(header);
+  // The segment with these frames, each made to be its own, and an index that fits.
+  const auto with_frames = [&](std::vector<Bytes> frames, bool make_fit) {
+    return tampering.with([&] {
+      Bytes bytes(file.begin(), file.begin() + static_cast<ptrdiff_t>(header_bytes));
+      for (uint32_t number = 0; number < frames.size(); number++) {
+        FrameHeader frame;
+        size_t needed;
+        uint64_t id;
+        std::memcpy(&id, frames[number].data() + 16, sizeof id);
+        REQUIRE(FrameHeader::parse(frames[number], id, frame, needed) == FrameHeader::Parse::kOk);
+        frame.segment_id = segment_id(header->uuid);
+        frame.number = number;
+        if (make_fit) frame.serialise(frames[number].data());
+        bytes.insert(bytes.end(), frames[number].begin(), frames[number].end());
+      }
+      write_file(path, bytes);
+      REQUIRE(seal_segment(system_files(), path));
+    });
+  };
+  const auto frames = frames_of(path);
+  REQUIRE(frames.size() > 3);
+  CHECK(with_frames(frames, true).sound());  // sealed as it was
+  size_t tried = 0;
+  for (const bool make_fit : {false, true}) {
+    for (size_t i = 0; i < frames.size(); i++) {
+      CAPTURE(i, make_fit);
+      auto removed = frames, exchanged = frames, doubled = frames, foreign = frames;
+      removed.erase(removed.begin() + static_cast<ptrdiff_t>(i));
+      std::swap(exchanged[i], exchanged[(i + 1) % frames.size()]);
+      doubled.insert(doubled.begin() + static_cast<ptrdiff_t>(i), frames[i]);
+      foreign[i] = frames_of(segment_paths(other.path).front())[i % 3];
+      for (const auto& changed : {removed, exchanged, doubled, foreign}) {
+        CHECK(names(with_frames(changed, make_fit), name_of(path)));
+        tried++;
+      }
+    }
+  }
+  WARN("found all of " << tried << " changes of frames");
+  CHECK(store.verify().sound());
 }
 
 TEST_CASE("what was evicted with a tombstone is sound to be missing", "[verify]") {
