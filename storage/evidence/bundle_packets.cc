@@ -38,7 +38,8 @@ bool BundlePackets::take_block(uint32_t& type, std::span<const uint8_t>& body, N
   begin_ = next_;
   const auto window = [&](size_t size) -> std::span<const uint8_t> {
     if (begin_ < window_begin_ || begin_ + size > window_begin_ + window_.size()) {
-      window_.resize(kWindowBytes);
+      window_.resize(
+          std::max<size_t>(size, std::min<uint64_t>(kWindowBytes, file_bytes_ - std::min(begin_, file_bytes_))));
       const auto got = file_->read_at(begin_, window_);
       window_begin_ = begin_;
       window_.resize(got ? *got : 0);

@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -14,7 +15,9 @@ Result<Sha256Digest> file_hash(FileSystem& files, const std::string& path) {
   if (!file) return pass_on(file);
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   GT_CHECK(context != nullptr && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1);
-  std::vector<uint8_t> bytes(1 << 20);
+  const auto status = (*file)->status();
+  if (!status) return tl::unexpected(status.error());
+  std::vector<uint8_t> bytes(std::clamp<uint64_t>(status->bytes, 1, 1 << 20));
   for (uint64_t offset = 0;;) {
     const auto got = (*file)->read_at(offset, bytes);
     if (!got) return tl::unexpected(got.error());

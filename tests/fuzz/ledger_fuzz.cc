@@ -1,24 +1,26 @@
 // A ledger: the bytes as a whole file, and as entries (type, flags, length, body) whose headers and checksums are
 // right. What is read must end, and what an entry says must be the same after it was written again.
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstdint>
 #include <string>
 
 #include "common/check.h"
 #include "storage/evidence/ledger_reader.h"
 #include "storage/format/byte_order.h"
+#include "tests/support/simulated_files.h"
 
 using namespace gatetape;
 
 namespace {
 
 void read_to_end(std::span<const uint8_t> file) {
-  const int memory = memfd_create("ledger", 0);
-  GT_CHECK(memory >= 0 && write(memory, file.data(), file.size()) == static_cast<ssize_t>(file.size()));
+  test::SimulatedFiles files;
+  {
+    GT_CHECK(files.make_directories("/store"));
+    auto made = files.create("/store/ledger");
+    GT_CHECK(made && (*made)->write_at(0, file));
+  }
   uint64_t end = 0;
-  auto reader = LedgerReader::open(system_files(), "/proc/self/fd/" + std::to_string(memory));
+  auto reader = LedgerReader::open(files, "/store/ledger");
   LedgerEntry entry;
   for (auto next = LedgerReader::Next::kEntry; reader;) {
     next = reader->next(entry);
@@ -32,7 +34,6 @@ void read_to_end(std::span<const uint8_t> file) {
     GT_CHECK(parse(entry.header.type, serialise(entry.content), again));
     GT_CHECK(again == entry.content);
   }
-  close(memory);
 }
 
 }  // namespace
