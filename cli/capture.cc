@@ -52,9 +52,10 @@ struct CaptureOptions {
         "these networks and the ingress");
     add("filter", po::value(&filter)->value_name("BPF"), "record only packets that this tcpdump expression selects");
     add("workers", po::value(&workers)->value_name("N")->default_value(1), "worker threads, one per core");
-    add("ring-size", po::value<std::string>()->value_name("SIZE")->notifier([this](auto& size) { ring_size = size; }),
-        "most space that the store may take before the oldest packets are overwritten, e.g. 500G (default: four "
-        "fifths of the free space)");
+    add("ring-size",
+        po::value<std::string>()->value_name("SIZE[,SIZE...]")->notifier([this](auto& size) { ring_size = size; }),
+        "most space that the store may take before the oldest packets are overwritten, e.g. 500G; or one for each "
+        "directory (default: on each file system four fifths of the free space)");
     add("compression", po::value(&compression_level)->value_name("LEVEL")->default_value(1), "zstd's level, 1 to 19");
     add("anchor-seed", po::value<uint64_t>()->value_name("N")->notifier([this](uint64_t n) { anchor_seed = n; }),
         "for benchmarks: fix where the store looks for repeats, so that runs over the same packets can be compared "
@@ -94,14 +95,25 @@ Result<std::optional<StoreOptions>> store_options(const CaptureOptions& options)
   store.directories = directories;
   store.compression_level = options.compression_level;
   store.anchor_seed = options.anchor_seed;
-  if (options.ring_size) {
-    Result<uint64_t> size = parse_size(*options.ring_size);
+  if (!options.ring_size) return store;
+  std::vector<uint64_t> sizes;
+  for (const std::string& word : split_list({*options.ring_size})) {
+    Result<uint64_t> size = parse_size(word);
     if (!size) return fail("--ring-size: {}", size.error().message);
-    if (*size < StoreOptions::kRingBytesMin * options.workers) {
-      return fail("--ring-size {}: expected at least {} for each worker", *options.ring_size,
-                  format_size(StoreOptions::kRingBytesMin));
-    }
-    store.ring_bytes_max = *size;
+    sizes.push_back(*size);
+  }
+  if (sizes.empty()) return fail("--ring-size: a size is missing");
+  if (sizes.size() > 1 && sizes.size() != directories.size()) {
+    return fail("--ring-size {}: {} sizes for {} directories", *options.ring_size, sizes.size(), directories.size());
+  }
+  if (*std::ranges::min_element(sizes) < StoreOptions::kRingBytesMin * (sizes.size() == 1 ? options.workers : 1)) {
+    return fail("--ring-size {}: expected at least {} for each worker", *options.ring_size,
+                format_size(StoreOptions::kRingBytesMin));
+  }
+  if (sizes.size() == 1) {
+    store.ring_bytes_max = sizes.front();
+  } else {
+    store.directory_bytes_max = std::move(sizes);
   }
   return store;
 }

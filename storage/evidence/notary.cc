@@ -208,9 +208,13 @@ void Notary::sealed(SegmentSealed segment) {
   note(sign());
 }
 
-void Notary::evicted(const SegmentFacts& segment, EvictionReason reason, std::string detail) {
+void Notary::evicted(const std::vector<SegmentFacts>& segments, EvictionReason reason) {
   std::lock_guard lock(mutex_);
-  Result<void> written = ledger_->append(SegmentEvicted{segment, clock_.wall_ns(), reason, std::move(detail)});
+  Result<void> written;
+  for (const SegmentFacts& segment : segments) {
+    Result<void> appended = ledger_->append(SegmentEvicted{segment, clock_.wall_ns(), reason, ""});
+    if (written) written = appended;
+  }
   if (written) written = ledger_->sync();
   note(written);
 }

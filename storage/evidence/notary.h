@@ -60,9 +60,9 @@ class Notary {
   void sealed(SegmentSealed segment);
   // Appends all, signs, and says whether they are in the ledger. When it cannot be written, nothing is appended.
   bool record(const std::vector<LedgerContent>& entries);
-  // Writes a tombstone. Call it before the file is removed: the tombstone is on the disk then, or, when there is no
-  // room for it, kept in memory until there is.
-  void evicted(const SegmentFacts& segment, EvictionReason reason, std::string detail = "");
+  // Writes tombstones. Call it before the files are removed: the tombstones are on the disk then, or, when there is no
+  // room for them, kept in memory until there is.
+  void evicted(const std::vector<SegmentFacts>& segments, EvictionReason reason);
   // The store itself lets a pinned segment go, for that reason.
   void unpinned(uint64_t sequence, const Uuid& segment, const std::string& reason);
   // Signs when the interval has passed. Call it every second or more often.

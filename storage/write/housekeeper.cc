@@ -67,8 +67,14 @@ void Housekeeper::note(const Result<void>& result) {
 }
 
 void Housekeeper::seal(SegmentFile& segment) {
-  Ring::Segment entry{segment.header().sequence, segment.path(), segment.bytes(),
-                      segment.header().retention == RetentionClass::kPinned, std::nullopt};
+  Ring::Segment entry;
+  entry.sequence = segment.header().sequence;
+  entry.path = segment.path();
+  entry.bytes = segment.bytes();
+  entry.kind = segment.header().kind;
+  entry.pinned = segment.header().retention == RetentionClass::kPinned;
+  entry.time_min_ns = segment.content().first_ns;
+  entry.time_max_ns = segment.content().last_ns;
   const Result<void> sealed = seal_and_sync(segment, entry);
   if (sealed && notary_ != nullptr) notary_->sealed({*entry.facts, clock_.wall_ns(), false});
   unsealed_ += !sealed;
@@ -82,7 +88,7 @@ void Housekeeper::seal(SegmentFile& segment) {
 Result<void> Housekeeper::seal_and_sync(SegmentFile& segment, Ring::Segment& entry) {
   auto sealed = seal_segment(files_, segment.path());
   // An index takes some per mille of a segment: a full disk can make room for it.
-  while (!sealed && is_out_of_space(sealed.error()) && ring_.evict_oldest(parent_directory(segment.path()), false))
+  while (!sealed && is_out_of_space(sealed.error()) && ring_.make_room(parent_directory(segment.path()), false))
     sealed = seal_segment(files_, segment.path());
   Result<void> synced;
   SegmentContent unsafe;

@@ -243,7 +243,7 @@ Result<void> RecordWriter::write_last_to(const std::string& directory) {
     if (auto appended = append(*segment, pending); !appended) return appended;
   }
   auto sealed = seal_segment(files_, segment->temporary_path());
-  while (!sealed && is_out_of_space(sealed.error()) && ring_.evict_oldest(directory, true))
+  while (!sealed && is_out_of_space(sealed.error()) && ring_.make_room(directory, true))
     sealed = seal_segment(files_, segment->temporary_path());
   if (!sealed) return pass_on(sealed);
   if (!sealed->synced) return sealed->synced;

@@ -15,22 +15,24 @@ Result<std::shared_ptr<SegmentFile>> SegmentFile::create(FileSystem& files, cons
                                                          const SegmentHeader& header, Ring& ring) {
   const std::string path = directory + "/" + segment_file_name(header), temporary = path + ".new";
   auto file = files.create(temporary);
-  while (!file && is_out_of_space(file.error()) && ring.evict_oldest(directory, true)) file = files.create(temporary);
+  while (!file && is_out_of_space(file.error()) && ring.make_room(directory, true)) file = files.create(temporary);
   if (!file) return pass_on(file);
-  std::shared_ptr<SegmentFile> segment(new SegmentFile(files, path, std::move(*file), header, ring));
+  std::shared_ptr<SegmentFile> segment(new SegmentFile(files, directory, path, std::move(*file), header, ring));
   if (auto written = segment->write(header.serialise()); !written) return pass_on(written);
   return segment;
 }
 
 SegmentFile::~SegmentFile() {
   if (published_) return;
-  ring_.unreserve(bytes_);
+  ring_.unreserve(directory_, bytes_);
   (void)files_.remove(temporary_path());  // if that fails, the next start removes it
 }
 
 Result<void> SegmentFile::publish() {
   Result<void> renamed = files_.rename(temporary_path(), path_);
   published_ = renamed.has_value();
+  const std::lock_guard lock(content_mutex_);
+  if (published_ && header_.kind == SegmentKind::kPackets) ring_.note_open(header_.sequence, content_.first_ns);
   return renamed;
 }
 
@@ -38,7 +40,9 @@ Result<void> SegmentFile::append(const FrameHeader& header, std::span<const uint
   Result<void> written = write(frame);
   if (written) {
     const std::lock_guard lock(content_mutex_);
-    unsynced_.add({header.packets, header.time_min_ns, header.time_max_ns});
+    const SegmentContent added{header.packets, header.time_min_ns, header.time_max_ns};
+    content_.add(added);
+    unsynced_.add(added);
   }
   return written;
 }
@@ -69,15 +73,15 @@ SegmentContent SegmentFile::take_all() {
 }
 
 Result<void> SegmentFile::write(std::span<const uint8_t> bytes) {
-  if (auto room = ring_.reserve(bytes.size()); !room) return room;
+  if (auto room = ring_.reserve(directory_, bytes.size()); !room) return room;
   auto written = file_->write_at(bytes_, bytes);
-  while (!written && is_out_of_space(written.error()) && ring_.evict_oldest(parent_directory(path_), true))
+  while (!written && is_out_of_space(written.error()) && ring_.make_room(directory_, true))
     written = file_->write_at(bytes_, bytes);
   if (written) {
     bytes_ += bytes.size();
     return {};
   }
-  ring_.unreserve(bytes.size());
+  ring_.unreserve(directory_, bytes.size());
   (void)file_->truncate(bytes_);  // if that fails too, the torn tail is what readers expect of a crash
   return written;
 }

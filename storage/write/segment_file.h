@@ -49,20 +49,29 @@ class SegmentFile {
   std::string temporary_path() const { return path_ + ".new"; }
   uint64_t bytes() const { return bytes_; }
   const SegmentHeader& header() const { return header_; }
+  // All that was appended. Call it when nothing is appended any more.
+  const SegmentContent& content() const { return content_; }
 
  private:
   Result<void> write(std::span<const uint8_t> bytes);
-  SegmentFile(FileSystem& files, std::string path, std::unique_ptr<File> file, SegmentHeader header, Ring& ring)
-      : files_(files), path_(std::move(path)), file_(std::move(file)), header_(std::move(header)), ring_(ring) {}
+  SegmentFile(FileSystem& files, std::string directory, std::string path, std::unique_ptr<File> file,
+              SegmentHeader header, Ring& ring)
+      : files_(files),
+        directory_(std::move(directory)),
+        path_(std::move(path)),
+        file_(std::move(file)),
+        header_(std::move(header)),
+        ring_(ring) {}
 
   FileSystem& files_;
-  const std::string path_;
+  const std::string directory_, path_;
   std::unique_ptr<File> file_;
   SegmentHeader header_;
   Ring& ring_;
   bool published_ = false;
   uint64_t bytes_ = 0;
   std::mutex content_mutex_;
+  SegmentContent content_;
   SegmentContent unsynced_, safe_;  // all that was appended, but for what was called unsafe
 };
 

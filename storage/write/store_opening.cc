@@ -1,6 +1,7 @@
 #include "storage/write/store_opening.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <set>
 
 #include "common/log.h"
@@ -52,7 +53,11 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
     count_number(entry.sequence);
   }
   for (auto file = segments->rbegin(); file != segments->rend(); ++file) {
-    Ring::Segment entry{file->sequence, file->path, 0, file->path.ends_with("-pinned.gtp"), std::nullopt};
+    Ring::Segment entry;
+    entry.sequence = file->sequence;
+    entry.path = file->path;
+    entry.kind = file->kind;
+    entry.pinned = file->path.ends_with("-pinned.gtp");
     const std::string stream = stream_name(std::string(file_name(file->path)));
     auto opened = SegmentReader::open(files, file->path, [](const std::string&, uint64_t, const char*) {});
     count_number(file->sequence);
@@ -75,6 +80,9 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
       log_warning("{}: left alone", opened.error().message);
       continue;  // not the ring's to remove
     }
+    const SegmentSummary summary = (*opened)->summary();
+    entry.time_min_ns = summary.packets != 0 ? summary.time_min_ns : INT64_MIN;
+    entry.time_max_ns = summary.packets != 0 ? summary.time_max_ns : INT64_MIN;
     if (const auto status = files.status(file->path)) entry.bytes = status->bytes;
     existing.segments.push_back(std::move(entry));
   }
@@ -88,44 +96,93 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
 namespace {
 
 struct Space {
-  uint64_t free_bytes = 0, size = 0;  // summed over all file systems
+  std::vector<std::string> directories;
+  uint64_t free_bytes = 0, size = 0;
   bool known = true;
 };
 
-Space space_of(FileSystem& files, const std::vector<std::string>& directories) {
-  Space sum;
-  std::set<uint64_t> seen;
+// File systems, each with its directories.
+std::vector<Space> spaces_of(FileSystem& files, const std::vector<std::string>& directories) {
+  std::map<uint64_t, Space> by_device;
+  std::vector<Space> all;
   for (const std::string& directory : directories) {
     const auto space = files.free_space(directory);
-    if (!space) {
+    if (space) {
+      Space& one = by_device[space->device];
+      one.free_bytes = space->bytes;
+      one.size = space->size;
+      one.directories.push_back(directory);
+    } else {
       log_warning("{}: how large the file system is cannot be told", space.error().message);
-      sum.known = false;
-    } else if (seen.insert(space->device).second) {
-      sum.free_bytes += space->bytes;
-      sum.size += space->size;
+      all.push_back({{directory}, 0, 0, false});
     }
   }
-  return sum;
+  for (auto& [device, space] : by_device) all.push_back(std::move(space));
+  return all;
+}
+
+Result<void> check_part(FileSystem& files, const RingPart& part, uint64_t at_least) {
+  if (part.bytes_max < at_least) {
+    return fail("a ring of {} bytes is too small for {}: it needs at least {}", part.bytes_max,
+                part.directories.front(), at_least);
+  }
+  uint64_t size = 0;
+  for (const Space& space : spaces_of(files, part.directories)) {
+    if (!space.known) return {};
+    size += space.size;
+  }
+  if (part.bytes_max <= size) return {};
+  return fail("a ring of {} bytes is larger than the file system of {}, which has {}", part.bytes_max,
+              part.directories.front(), size);
+}
+
+std::vector<RingPart> parts_of_file_systems(FileSystem& files, const RingSizes& sizes,
+                                            const std::map<std::string, uint64_t>& present) {
+  std::vector<RingPart> parts;
+  for (Space& space : spaces_of(files, sizes.directories)) {
+    uint64_t bytes_present = 0;
+    for (const std::string& directory : space.directories) {
+      const auto there = present.find(directory);
+      if (there != present.end()) bytes_present += there->second;
+    }
+    const uint64_t share = (space.free_bytes + bytes_present) / 5 * 4;
+    const uint64_t bytes_max = std::max({share, bytes_present, sizes.at_least});
+    parts.push_back({std::move(space.directories), space.known ? bytes_max : kRingUnbounded});
+  }
+  return parts;
 }
 
 }  // namespace
 
-Result<void> check_ring_bytes(FileSystem& files, const std::vector<std::string>& directories, uint64_t ring_bytes,
-                              uint64_t at_least) {
-  if (ring_bytes < at_least) return fail("a ring of {} bytes is too small: it needs at least {}", ring_bytes, at_least);
-  const Space space = space_of(files, directories);
-  if (space.known && ring_bytes > space.size) {
-    return fail("a ring of {} bytes is larger than the file system of {}, which has {}", ring_bytes,
-                directories.front(), space.size);
+Result<void> check_ring(FileSystem& files, const RingSizes& sizes) {
+  if (sizes.each.empty()) {
+    return sizes.all == 0 ? Result<void>() : check_part(files, {sizes.directories, sizes.all}, sizes.at_least);
+  }
+  if (sizes.each.size() != sizes.directories.size()) {
+    return fail("{} ring sizes for {} directories", sizes.each.size(), sizes.directories.size());
+  }
+  for (const Space& space : spaces_of(files, sizes.directories)) {
+    RingPart together{space.directories, 0};
+    for (size_t i = 0; i < sizes.each.size(); i++) {
+      if (auto checked = check_part(files, {{sizes.directories[i]}, sizes.each[i]}, sizes.at_least); !checked) {
+        return checked;
+      }
+      if (std::ranges::find(space.directories, sizes.directories[i]) != space.directories.end()) {
+        together.bytes_max += sizes.each[i];
+      }
+    }
+    if (auto checked = check_part(files, together, 0); !checked) return checked;
   }
   return {};
 }
 
-uint64_t default_ring_bytes(FileSystem& files, const std::vector<std::string>& directories, uint64_t bytes_present,
-                            uint64_t at_least) {
-  const Space space = space_of(files, directories);
-  if (!space.known) return kRingUnbounded;
-  return std::max({(space.free_bytes + bytes_present) / 5 * 4, bytes_present, at_least});
+std::vector<RingPart> ring_parts(FileSystem& files, const RingSizes& sizes,
+                                 const std::map<std::string, uint64_t>& present) {
+  if (sizes.each.empty() && sizes.all == 0) return parts_of_file_systems(files, sizes, present);
+  if (sizes.each.empty()) return {{sizes.directories, sizes.all}};
+  std::vector<RingPart> parts;
+  for (size_t i = 0; i < sizes.each.size(); i++) parts.push_back({{sizes.directories[i]}, sizes.each[i]});
+  return parts;
 }
 
 }  // namespace gatetape

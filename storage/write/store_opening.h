@@ -33,16 +33,22 @@ struct ExistingSegments {
 // Removes half-made files, seals what is unsealed. Segments that cannot be sealed stay as they are, with a warning.
 Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::string>& directories);
 
-// Fails when a ring of that size is smaller than `at_least`, or larger than the directories' file systems, where these
-// can tell.
-Result<void> check_ring_bytes(FileSystem& files, const std::vector<std::string>& directories, uint64_t ring_bytes,
-                              uint64_t at_least);
+// How large a store may become.
+struct RingSizes {
+  std::vector<std::string> directories;
+  uint64_t all = 0;            // over all directories; 0: four fifths of what each file system has
+  std::vector<uint64_t> each;  // or one for each directory
+  uint64_t at_least = 0;       // so much of each part the workers need
+};
 
-// Four fifths of what the directories' file systems have free and the store has already, and never less than the
-// latter: a start does not evict. kRingUnbounded where a file system does not say: the store grows until a disk is
-// full.
+// Fails when a part is smaller than it has to be, or larger than its file systems, where these can tell.
+Result<void> check_ring(FileSystem& files, const RingSizes& sizes);
+
+// Where no size is given, each file system is a part: four fifths of what is free there and what the store has there
+// already, and never less than the latter, since a start does not evict. kRingUnbounded where a file system does not
+// say: the store grows until the disk is full. `present`: bytes of the store by directory.
 inline constexpr uint64_t kRingUnbounded = uint64_t{1} << 62;
-uint64_t default_ring_bytes(FileSystem& files, const std::vector<std::string>& directories, uint64_t bytes_present,
-                            uint64_t at_least);
+std::vector<RingPart> ring_parts(FileSystem& files, const RingSizes& sizes,
+                                 const std::map<std::string, uint64_t>& present);
 
 }  // namespace gatetape

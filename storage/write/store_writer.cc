@@ -35,6 +35,23 @@ uint64_t segment_stored_bytes(uint64_t ring_bytes, unsigned workers) {
   return std::clamp(ring_bytes / (16 * uint64_t{workers}), kSegmentStoredBytesMin, kSegmentStoredBytesMax);
 }
 
+// By worker: where its directory's part of the ring is, and who shares it.
+std::vector<uint64_t> segment_sizes(const StoreOptions& options, const std::vector<RingPart>& parts) {
+  const auto part_of = [&](unsigned worker) {
+    const std::string& directory = options.directories[worker % options.directories.size()];
+    return std::find_if(parts.begin(), parts.end(), [&](const RingPart& part) {
+      return std::ranges::find(part.directories, directory) != part.directories.end();
+    });
+  };
+  std::vector<uint64_t> sizes;
+  for (unsigned worker = 0; worker < options.workers; worker++) {
+    unsigned sharing = 0;
+    for (unsigned other = 0; other < options.workers; other++) sharing += part_of(other) == part_of(worker);
+    sizes.push_back(segment_stored_bytes(part_of(worker)->bytes_max, sharing));
+  }
+  return sizes;
+}
+
 FileSystem& files_of(const StoreOptions& options) {
   return options.files != nullptr ? *options.files : system_files();
 }
@@ -42,7 +59,7 @@ FileSystem& files_of(const StoreOptions& options) {
 class DirectoryStore : public Store {
  public:
   DirectoryStore(const StoreOptions& options, bool live, std::vector<std::unique_ptr<File>> locks,
-                 ExistingSegments existing, uint64_t ring_bytes);
+                 ExistingSegments existing, const std::vector<RingPart>& parts);
   ~DirectoryStore() override;
 
   StoreWorker& worker(unsigned index) override { return *workers_.at(index); }
@@ -104,7 +121,7 @@ SegmentHeader DirectoryStore::begin_stream(SegmentHeader header, const ExistingS
 }
 
 DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vector<std::unique_ptr<File>> locks,
-                               ExistingSegments existing, uint64_t ring_bytes)
+                               ExistingSegments existing, const std::vector<RingPart>& parts)
     : options_(options),
       files_(files_of(options)),
       clock_(options.clock != nullptr ? *options.clock : system_clock()),
@@ -112,7 +129,7 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
       run_uuid_(identities_.run_uuid(existing.last_sequence + 1)),
       run_started_ns_(options.run_started_ns != 0 ? options.run_started_ns : clock_.wall_ns()),
       locks_(std::move(locks)),
-      ring_(files_, ring_bytes),
+      ring_(files_, parts),
       packet_directories_(files_, clock_, "packets", options_.directories),
       record_directories_(files_, clock_, "records", options_.directories),
       open_(options.workers) {
@@ -124,13 +141,14 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
   if (requests_ != nullptr) requests_->take_all();  // before anything is evicted that they would keep
 
   QueueingStoreWorker::Options worker_options;
-  worker_options.limits = {options_.segment_raw_bytes_max, segment_stored_bytes(ring_bytes, options_.workers)};
+  const std::vector<uint64_t> sizes = segment_sizes(options_, parts);
   worker_options.reference_memory_bytes = options_.reference_memory_bytes / options_.workers;
   worker_options.compression_level = options_.compression_level;
   worker_options.may_block = !live;
   worker_options.identities = &identities_;
   worker_options.clock = &clock_;
   for (unsigned worker = 0; worker < options_.workers; worker++) {
+    worker_options.limits = {options_.segment_raw_bytes_max, sizes[worker]};
     for (size_t retention = 0; retention < worker_options.base_headers.size(); retention++) {
       SegmentHeader header;
       header.worker = static_cast<uint16_t>(worker);
@@ -147,9 +165,10 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
   records_header.kind = SegmentKind::kRecords;
   records_ = std::make_unique<RecordWriter>(
       files_, record_directories_, begin_stream(records_header, existing),
-      std::min(kRecordSegmentBytesMax, worker_options.limits.stored_bytes_max),
-      [this] { return shared_.next_sequence.fetch_add(1); }, identities_, clock_, ring_, *housekeeper_);
+      std::min(kRecordSegmentBytesMax, sizes.front()), [this] { return shared_.next_sequence.fetch_add(1); },
+      identities_, clock_, ring_, *housekeeper_);
   if (requests_ != nullptr) housekeeper_->each_round([this] { requests_->take(); });
+  ring_.start();
   housekeeper_->start();
   writing_thread_ = std::thread([this] {
     name_this_thread("gt-store-write");
@@ -350,6 +369,7 @@ Result<void> DirectoryStore::close(const RecordBatch& last) {
   housekeeper_->drain();
   note_failure(records_->close(last));
   note_failure(housekeeper_->stop());
+  ring_.stop();
   if (requests_ != nullptr) requests_->take();
   if (notary_ != nullptr) (void)notary_->end(housekeeper_->unsealed(), {});  // it says itself what fails
   for (const std::string& directory : options_.directories) note_failure(files_.sync_directory(directory));
@@ -368,11 +388,11 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, bool liv
     if (!lock) return pass_on(lock);
     locks.push_back(std::move(*lock));
   }
-  const uint64_t at_least = StoreOptions::kRingBytesMin * options.workers;
-  if (options.ring_bytes_max != 0) {
-    auto sane = check_ring_bytes(files, options.directories, options.ring_bytes_max, at_least);
-    if (!sane) return pass_on(sane);
-  }
+  const unsigned of_a_part = (options.workers - 1) / static_cast<unsigned>(options.directories.size()) + 1;
+  const RingSizes sizes{
+      options.directories, options.ring_bytes_max, options.directory_bytes_max,
+      StoreOptions::kRingBytesMin * (options.directory_bytes_max.empty() ? options.workers : of_a_part)};
+  if (auto sane = check_ring(files, sizes); !sane) return pass_on(sane);
   auto existing = take_stock(files, options.directories);
   if (!existing) return pass_on(existing);
   if (existing->recovered != 0) {
@@ -381,12 +401,10 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, bool liv
         "short were removed",
         options.directories.front(), existing->recovered, existing->torn_bytes);
   }
-  uint64_t present = 0;
-  for (const Ring::Segment& segment : existing->segments) present += segment.bytes;
-  const uint64_t ring_bytes = options.ring_bytes_max != 0
-                                  ? options.ring_bytes_max
-                                  : default_ring_bytes(files, options.directories, present, at_least);
-  return std::make_unique<DirectoryStore>(options, live, std::move(locks), std::move(*existing), ring_bytes);
+  std::map<std::string, uint64_t> present;
+  for (const Ring::Segment& segment : existing->segments) present[parent_directory(segment.path)] += segment.bytes;
+  return std::make_unique<DirectoryStore>(options, live, std::move(locks), std::move(*existing),
+                                          ring_parts(files, sizes, present));
 }
 
 }  // namespace gatetape

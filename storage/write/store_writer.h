@@ -24,10 +24,11 @@ namespace gatetape {
 struct StoreOptions {
   std::vector<std::string> directories;  // created when missing; workers are spread over them
   unsigned workers = 1;
-  // Over all directories; 0: four fifths of what is free at start. Less than kRingBytesMin for each worker, or more
-  // than the file systems hold, is refused before anything is touched.
+  // Over all directories; 0: four fifths of what is free on each file system. Less than kRingBytesMin for each worker,
+  // or more than the file systems hold, is refused before anything is touched.
   uint64_t ring_bytes_max = 0;
   static constexpr uint64_t kRingBytesMin = 2 << 20;  // two of the smallest segments
+  std::vector<uint64_t> directory_bytes_max;          // instead: one size for each directory
   // Captured bytes per segment: the domain of references. A segment also ends at 512 MiB on disk, or a sixteenth of a
   // worker's share of the ring.
   uint64_t segment_raw_bytes_max = uint64_t{4} << 30;

@@ -86,7 +86,7 @@ TEST_CASE("a run is signed when it begins, at each seal, at the interval, and at
   Sensor sensor;
   auto notary = sensor.start();
   notary->sealed(some_segment(1));
-  notary->evicted(some_segment(1).segment, EvictionReason::kRingFull);
+  notary->evicted({some_segment(1).segment}, EvictionReason::kRingFull);
   CHECK(sensor.handed_out.size() == 2);
   notary->tick();
   CHECK(sensor.handed_out.size() == 2);

@@ -471,7 +471,7 @@ TEST_CASE("what was evicted with a tombstone is sound to be missing", "[verify]"
     options.key = store.key;
     auto notary = Notary::open(system_files(), store.path, std::move(options), {}, Uuid{9}, {}, system_clock());
     REQUIRE(notary);
-    (*notary)->evicted(oldest, EvictionReason::kRingFull);
+    (*notary)->evicted({oldest}, EvictionReason::kRingFull);
     REQUIRE((*notary)->end(0, {}));
   }
   CHECK(store.verify().sound());  // the file is still there: nothing is gone
