@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <climits>
 #include <thread>
@@ -72,6 +73,7 @@ class Session {
   void write(const RecordBatch& batch);
   AccountRecord account_of(size_t worker, int64_t now_ns) const;
   void keep_account();
+  void forget_account();
   std::vector<AccountRecord> account_to_keep(bool last);
   void note_account_failures();
   void write_accounts();
@@ -237,6 +239,15 @@ void Session::keep_account() {
   keeper_ = std::make_unique<AccountKeeper>(
       [&files, directory = directories.front(), header] { return AccountFile::create(files, directory, header); },
       [this](bool last) { return account_to_keep(last); }, system_clock());
+}
+
+// After a proper end the records have all that the file has. It goes, so that nothing is left in the store that nobody
+// signed.
+void Session::forget_account() {
+  FileSystem& files = options_.store->files != nullptr ? *options_.store->files : system_files();
+  const std::string path = options_.store->directories.front() + "/" + kAccountFileName;
+  const Result<void> removed = files.remove(path);
+  if (!removed && removed.error().code != ENOENT) log_warning("{}", removed.error().message);
 }
 
 void Session::start_threads() {
@@ -580,7 +591,7 @@ void Session::finish() {
     const Result<void> closed = store_->close(end_mark());
     for (const auto& worker : workers_) worker->settle();  // a sync that failed in closing
     keeper_->end(closed.has_value());
-    if (!closed) fail_with(closed.error());
+    closed ? forget_account() : fail_with(closed.error());
   }
 }
 

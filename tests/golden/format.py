@@ -25,6 +25,8 @@ def record(gatetape, store, captures, *options):
     done = subprocess.run([gatetape, "capture", *sources, "--store", store, *options], capture_output=True, text=True)
     if done.returncode != 0:
         raise Wrong(f"gatetape capture: {done.stderr}")
+    if (Path(store) / "account").exists():
+        raise Wrong(f"{store}: a run that ended properly left its account beside the records")
     return ", ".join(map(str, captures[:3])), [packet for capture in captures for packet in read_pcap(capture)]
 
 
