@@ -37,6 +37,24 @@ Result<std::unique_ptr<File>> lock_directory(FileSystem& files, const std::strin
   return file;
 }
 
+Result<UsableDirectories> lock_usable(FileSystem& files, const std::vector<std::string>& directories) {
+  UsableDirectories usable;
+  for (const std::string& directory : directories) {
+    auto lock = lock_directory(files, directory);
+    if (!lock && lock.error().code == 0) return pass_on(lock);  // another has it
+    Result<void> used = lock ? Result<void>() : pass_on(lock);
+    if (const auto names = files.list(directory); used && !names) used = tl::unexpected<Error>(names.error());
+    if (used) {
+      usable.paths.push_back(directory);
+      usable.locks.push_back(std::move(*lock));
+    } else if (usable.failure) {
+      usable.failure = used;
+    }
+  }
+  if (usable.paths.empty()) return tl::unexpected<Error>(usable.failure.error());
+  return usable;
+}
+
 Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::string>& directories) {
   for (const std::string& directory : directories) remove_half_made(files, directory);
   std::vector<ForeignEntry> foreign;

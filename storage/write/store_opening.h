@@ -17,6 +17,16 @@ namespace gatetape {
 // Makes the directory where missing and takes its lock; held until the file is closed.
 Result<std::unique_ptr<File>> lock_directory(FileSystem& files, const std::string& directory);
 
+struct UsableDirectories {
+  std::vector<std::string> paths;
+  std::vector<std::unique_ptr<File>> locks;  // by path
+  Result<void> failure;                      // the first of the others
+};
+
+// Leaves out directories that cannot be locked and listed now, as long as there is another one. Fails when there is
+// none, or when another process has the lock of any.
+Result<UsableDirectories> lock_usable(FileSystem& files, const std::vector<std::string>& directories);
+
 struct ExistingSegments {
   std::vector<Ring::Segment> segments;
   uint64_t last_sequence = 0;

@@ -58,7 +58,8 @@ FileSystem& files_of(const StoreOptions& options) {
 
 class DirectoryStore : public Store {
  public:
-  DirectoryStore(const StoreOptions& options, bool live, std::vector<std::unique_ptr<File>> locks,
+  // `options` has the usable directories alone. The ledger is kept in `ledger_directory` if that is one of them.
+  DirectoryStore(const StoreOptions& options, bool live, UsableDirectories usable, std::string ledger_directory,
                  ExistingSegments existing, const std::vector<RingPart>& parts);
   ~DirectoryStore() override;
 
@@ -90,6 +91,7 @@ class DirectoryStore : public Store {
   const Uuid run_uuid_;
   const int64_t run_started_ns_;
   std::vector<std::unique_ptr<File>> locks_;
+  const std::string ledger_directory_;
   StoreShared shared_;
   std::unique_ptr<Notary> notary_;  // nullptr: the ledger cannot be kept
   Ring ring_;
@@ -120,15 +122,17 @@ SegmentHeader DirectoryStore::begin_stream(SegmentHeader header, const ExistingS
   return header;
 }
 
-DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vector<std::unique_ptr<File>> locks,
-                               ExistingSegments existing, const std::vector<RingPart>& parts)
+DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, UsableDirectories usable,
+                               std::string ledger_directory, ExistingSegments existing,
+                               const std::vector<RingPart>& parts)
     : options_(options),
       files_(files_of(options)),
       clock_(options.clock != nullptr ? *options.clock : system_clock()),
       identities_(options.seed, options.anchor_seed),
       run_uuid_(identities_.run_uuid(existing.last_sequence + 1)),
       run_started_ns_(options.run_started_ns != 0 ? options.run_started_ns : clock_.wall_ns()),
-      locks_(std::move(locks)),
+      locks_(std::move(usable.locks)),
+      ledger_directory_(std::move(ledger_directory)),
       ring_(files_, parts),
       packet_directories_(files_, clock_, "packets", options_.directories),
       record_directories_(files_, clock_, "records", options_.directories),
@@ -136,6 +140,10 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
   shared_.next_sequence = existing.last_sequence + 1;
   shared_.frames_ready = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   GT_CHECK(shared_.frames_ready >= 0);
+  if (!usable.failure) {
+    note_failure(usable.failure);
+    log_error("store: this run goes on in {} of its directories", options_.directories.size());
+  }
   open_ledger(existing);
   for (Ring::Segment& segment : existing.segments) ring_.add_sealed(std::move(segment), 0);
   if (requests_ != nullptr) requests_->take_all();  // before anything is evicted that they would keep
@@ -178,15 +186,18 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, std::vect
 
 // A store without a ledger still records: what cannot be proved later is better than what is not there.
 void DirectoryStore::open_ledger(ExistingSegments& existing) {
-  auto notary = Notary::open(files_, options_.directories.front(), options_.evidence, identities_.store_uuid(),
-                             run_uuid_, std::move(existing.sealed), clock_);
+  if (std::ranges::find(options_.directories, ledger_directory_) == options_.directories.end()) {
+    return log_error("nothing of this run will be signed: the ledger is in {}", ledger_directory_);
+  }
+  auto notary = Notary::open(files_, ledger_directory_, options_.evidence, identities_.store_uuid(), run_uuid_,
+                             std::move(existing.sealed), clock_);
   if (!notary) return log_error("nothing of this run will be signed: {}", notary.error().message);
   notary_ = std::move(*notary);
   ring_.keep_tombstones(*notary_);
   ring_.restore_pins(notary_->pinned());
-  requests_ = std::make_unique<RequestTaker>(
-      files_, options_.directories.front(), *notary_, clock_,
-      [this](const Pin& pin) { return ring_.pin(pin.sequence, pin.segment_uuid, pin.pinned); });
+  requests_ = std::make_unique<RequestTaker>(files_, ledger_directory_, *notary_, clock_, [this](const Pin& pin) {
+    return ring_.pin(pin.sequence, pin.segment_uuid, pin.pinned);
+  });
   if (options_.group_may_ask) requests_->open_to_group();
   std::map<std::string, SegmentFacts> listed = notary_->listed();
   for (const PresentSegment& segment : notary_->unlisted()) {
@@ -378,15 +389,18 @@ Result<void> DirectoryStore::close(const RecordBatch& last) {
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, bool live) {
-  if (options.directories.empty()) return fail("no store directory given");
-  GT_CHECK(options.workers > 0);
-  FileSystem& files = files_of(options);
-  std::vector<std::unique_ptr<File>> locks;
-  for (const std::string& directory : options.directories) {
-    auto lock = lock_directory(files, directory);
-    if (!lock) return pass_on(lock);
-    locks.push_back(std::move(*lock));
+Result<std::unique_ptr<Store>> Store::open(const StoreOptions& all, bool live) {
+  if (all.directories.empty()) return fail("no store directory given");
+  GT_CHECK(all.workers > 0);
+  FileSystem& files = files_of(all);
+  auto usable = lock_usable(files, all.directories);
+  if (!usable) return pass_on(usable);
+  StoreOptions options = all;
+  options.directories = usable->paths;
+  options.directory_bytes_max.clear();
+  for (size_t i = 0; i < std::min(all.directories.size(), all.directory_bytes_max.size()); i++) {
+    const bool is_used = std::ranges::find(usable->paths, all.directories[i]) != usable->paths.end();
+    if (is_used) options.directory_bytes_max.push_back(all.directory_bytes_max[i]);
   }
   const unsigned of_a_part = (options.workers - 1) / static_cast<unsigned>(options.directories.size()) + 1;
   const RingSizes sizes{
@@ -403,8 +417,8 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, bool liv
   }
   std::map<std::string, uint64_t> present;
   for (const Ring::Segment& segment : existing->segments) present[parent_directory(segment.path)] += segment.bytes;
-  return std::make_unique<DirectoryStore>(options, live, std::move(locks), std::move(*existing),
-                                          ring_parts(files, sizes, present));
+  return std::make_unique<DirectoryStore>(options, live, std::move(*usable), all.directories.front(),
+                                          std::move(*existing), ring_parts(files, sizes, present));
 }
 
 }  // namespace gatetape

@@ -419,3 +419,32 @@ TEST_CASE("a run that is killed in closing has no end, whenever that is", "[stor
   }
   CHECK(without > 7);  // four streams, each written and synced
 }
+
+TEST_CASE("a directory that fails at the start is left out, and the run ends with its error", "[store][fault]") {
+  const Operation failing = GENERATE(Operation::kLock, Operation::kMakeDirectories, Operation::kList);
+  const std::string broken = GENERATE("/one", "/two"), other = broken == "/one" ? "/two" : "/one";
+  TurnedClock clock;
+  SimulatedFiles files;
+  StoreOptions options = simulated_store(files, clock);
+  options.directories = {"/one", "/two"};
+  options.workers = 2;
+  files.set_fault([&](const SimulatedFiles::Call& call) {
+    return SimulatedFiles::Outcome{call.operation == failing && call.path.starts_with(broken) ? EIO : 0, 0};
+  });
+  const auto packets = repeating_traffic(78, kPackets);
+  auto store = Store::open(options, false);
+  REQUIRE(store);
+  write_packets(**store, packets, 2, kFramePackets);
+  const auto settled = (*store)->settle();
+  REQUIRE(!settled);
+  CHECK(settled.error().code == EIO);
+  CHECK((*store)->worker(0).counts().stored + (*store)->worker(1).counts().stored == kPackets);
+  CHECK_FALSE((*store)->close());
+  files.set_fault(nullptr);
+  const auto names = files.list(other);
+  REQUIRE(names);
+  CHECK(std::ranges::count_if(*names, [](const std::string& name) { return name.ends_with(".gtp"); }) >= 2);
+  auto reader = StoreReader::open({other}, files);
+  REQUIRE(reader);
+  CHECK((*reader)->packets({}, [](const StoredPacket&) { return true; })->packets_visited == kPackets);
+}
