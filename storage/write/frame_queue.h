@@ -26,6 +26,10 @@ class FrameQueue {
   // than kBytesMax and a frame: a disk may stall for a while.
   static constexpr uint32_t kSlots = 64;
   static constexpr uint64_t kBytesMax = 60 << 20;
+  // For a producer that can wait: more would cost memory and win nothing.
+  static constexpr uint32_t kSlotsOfWaiting = 16;
+
+  explicit FrameQueue(uint32_t slots_max) : slots_max_(slots_max) {}
 
   // Producer. The slot to fill, or nullptr when there is no room; push() hands it over.
   ClosedFrame* free_slot() {
@@ -71,7 +75,8 @@ class FrameQueue {
 
  private:
   bool has_room(uint32_t tail) const {
-    return head_.load(std::memory_order_relaxed) - tail < kSlots && bytes_.load(std::memory_order_relaxed) < kBytesMax;
+    return head_.load(std::memory_order_relaxed) - tail < slots_max_ &&
+           bytes_.load(std::memory_order_relaxed) < kBytesMax;
   }
   // Memory goes back from the consumer to the producer, as much as a disk that is not behind needs; the rest is freed.
   void take_spare(ByteSink& bytes) {
@@ -88,6 +93,7 @@ class FrameQueue {
     spares_given_.store(given + 1, std::memory_order_release);
   }
 
+  const uint32_t slots_max_;  // at most kSlots
   static constexpr uint32_t kSpares = 8;
   std::array<ClosedFrame, kSlots> slots_;
   std::array<ByteSink, kSpares> spares_;

@@ -26,7 +26,9 @@ size_t reference_memory_share(RetentionClass retention, size_t bytes) {
 }  // namespace
 
 QueueingStoreWorker::QueueingStoreWorker(Options options, StoreShared& shared)
-    : options_(std::move(options)), shared_(shared) {
+    : options_(std::move(options)),
+      shared_(shared),
+      queue_(options_.may_block ? FrameQueue::kSlotsOfWaiting : FrameQueue::kSlots) {
   (void)stream_of(RetentionClass::kFull);  // the others when their first packet comes
 }
 
