@@ -193,7 +193,8 @@ class Verification {
         break;
       }
     }
-    for (const auto& [size, note] : outside_) {
+    for (const auto& entry : outside_) {
+      const auto& note = entry.second;
       const bool right = std::any_of(keys_.begin(), keys_.end(), [&](const Key& key) {
         const auto* signature = note->by(key.key);
         return signature != nullptr && (trusted.contains(key.key) || earlier.contains(key.key)) &&
