@@ -74,6 +74,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     read_all(files);
     verify(files, path);
   }
-  GT_CHECK(files.remove(path));
+  GT_CHECK(files.remove(path) && files.sync_directory(kDirectory));  // it forgets the file only then
   return 0;
 }
