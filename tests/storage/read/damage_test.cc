@@ -67,7 +67,7 @@ TEST_CASE("a flipped bit costs no packet, wherever it lies in a segment of packe
   const bool sealed = GENERATE(true, false);
   const size_t size = whole.size() - (sealed ? 0 : Trailer::kBytes);
   uint64_t repaired = 0;
-  for (size_t bit = 0; bit < 8 * size; bit += 3) {
+  for (size_t bit = 0; bit < 8 * size; bit += 13) {
     std::vector<uint8_t> damaged(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size));
     flip(damaged, bit);
     write_file(path, damaged);
@@ -78,7 +78,7 @@ TEST_CASE("a flipped bit costs no packet, wherever it lies in a segment of packe
     repaired += statistics.bits_repaired;
     REQUIRE(read_file(path) == damaged);  // the file is left as it is
   }
-  CHECK(repaired > size);  // most of the bits lie in frames
+  CHECK(repaired > size / 3);  // more than half of the bits that are tried lie in frames
 }
 
 TEST_CASE("two flipped bits in one section are not put right", "[store][damage]") {
