@@ -20,7 +20,7 @@ constexpr CommandText kText = {
         "SIGHUP opens the EVE file anew, after it was renamed.\n"
         "\n"
         "SRC is  pcap:PATH   a pcap or pcapng file, a directory of them, or - for standard input\n"
-        "        if:NAME     a Linux interface, through DPDK; shows what tcpdump shows; needs root\n"
+        "        if:NAME     a Linux interface, through DPDK; shows what tcpdump shows; needs CAP_NET_RAW\n"
         "        dpdk:ARGS   a PCI address or any DPDK vdev; needs root",
     .examples =
         "  gatetape capture --source if:eth1 --ingress 203.0.113.10 --store /var/lib/gatetape --rules et.rules\n"

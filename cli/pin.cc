@@ -29,13 +29,14 @@ constexpr CommandText kPinText = {
     .summary =
         "Keeps the segments of that time, or those that hold packets which EXPR selects and the records of their "
         "time,\n"
-        "from being evicted when the ring is full, until 'unpin'. Pins may fill half of the ring; what goes beyond is\n"
+        "from being evicted when the ring is full, until 'unpin'. Pins may fill half of the ring, or of a directory's "
+        "part of it; what goes beyond is\n"
         "refused, and the ledger says so. They hold in a capture that is running, within a second. Who pinned what, "
         "and\n"
         "why, is in the store's ledger; --list shows what is pinned.",
     .examples =
-        "  gatetape pin --store /var/lib/gatetape --since 2026-11-20T09:00Z --until 2026-11-20T11:00Z --reason 'case "
-        "17'\n"
+        "  gatetape pin --store /var/lib/gatetape --since 2026-11-20T09:00:00Z --until 2026-11-20T11:00:00Z "
+        "--reason 'case 17'\n"
         "  gatetape pin --store /var/lib/gatetape --since -1d host 203.0.113.9 --reason 'case 17'\n"
         "  gatetape pin --store /var/lib/gatetape --list\n"};
 

@@ -1,7 +1,7 @@
 // Where signed checkpoints leave the machine: a file, syslog, or a socket of the same machine that somebody carries on.
-// A target for an Outlet; the records are events whose detail is the text to send, one line each.
+// A target for an Outlet; the records are events whose detail is the text to send.
 //
-//   FILE           lines are appended, as EveFile does it
+//   FILE           notes are appended as they are; the file stays open until the run ends
 //   syslog:ADDR    a datagram of RFC 5424 per line; ADDR is an address with or without a port (514): 192.0.2.1,
 //                  192.0.2.1:5514, [2001:db8::1]:514. No name is looked up.
 //   unix:PATH      a stream socket that somebody listens on; a line each

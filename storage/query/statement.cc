@@ -168,7 +168,9 @@ const char* ExtractStatement::completeness() const {
 
 std::vector<Interval> ExtractStatement::complete_spans() const {
   if (!presence.known()) return {};
-  return spans_without(shortfalls(), presence.whole());
+  std::vector<Interval> spans = spans_without(shortfalls(), presence.whole());
+  std::erase_if(spans, [](const Interval& span) { return span.first_ns == span.last_ns; });
+  return spans;
 }
 
 namespace {
@@ -311,7 +313,8 @@ void write_runs(JsonWriter& json, const ExtractStatement& statement) {
   for (size_t i = runs.size() - std::min(runs.size(), kRunsMax); i < runs.size(); ++i) {
     const RunFacts& run = runs[i];
     json.begin_object().field("run_started", format_time(run.started_ns));
-    if (run.ended_ns) json.field("run_ended", format_time(*run.ended_ns));
+    // A file's run ends at a time of its packets, which says nothing beside a beginning by the wall clock.
+    if (run.ended_ns && !run.of_file) json.field("run_ended", format_time(*run.ended_ns));
     json.field("host", run.host).field("user", run.user).field("build", run.build).field("sources", run.sources);
     json.field("filters", run.filters).field("rules", run.rules).field("clock", run.clock).end_object();
   }
