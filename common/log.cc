@@ -16,6 +16,7 @@ namespace {
 constexpr int kPatience_ms = 200;
 
 std::atomic<uint64_t> left_out{0};
+std::function<void(LogLevel, std::string_view)> log_sink;
 
 // Once poll() says so, a pipe takes PIPE_BUF bytes without waiting.
 bool write_pieces(std::string_view text) {
@@ -41,7 +42,12 @@ void write_to_stderr(std::string_view text) {
   if (!write_pieces(text)) ++left_out;
 }
 
+void set_log_sink(std::function<void(LogLevel, std::string_view)> sink) {
+  log_sink = std::move(sink);
+}
+
 void log_message(LogLevel level, std::string_view message) {
+  if (log_sink) return log_sink(level, message);
   const char* word = level == LogLevel::kWarning ? "warning: " : level == LogLevel::kError ? "error: " : "";
   // One write per message, so that the lines of several threads do not mix.
   write_to_stderr(fmt::format("gatetape: {}{}\n", word, message));

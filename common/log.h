@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <string_view>
 
 namespace gatetape {
@@ -10,6 +11,8 @@ namespace gatetape {
 enum class LogLevel { kInfo, kWarning, kError };
 
 void log_message(LogLevel level, std::string_view message);
+// Messages go to `sink` from now on; empty: to stderr again. For tests. Call it while nobody else logs.
+void set_log_sink(std::function<void(LogLevel, std::string_view)> sink);
 
 // The text as it is, to stderr. A reader of stderr that hangs does not stop the program: what it does not take within
 // a fifth of a second is left out, and how many texts were is said once it reads again.

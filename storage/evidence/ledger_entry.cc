@@ -213,6 +213,15 @@ uint32_t header_check(std::span<const uint8_t> header, uint64_t seed) {
 
 }  // namespace
 
+std::string file_name_of(const SegmentFacts& facts) {
+  SegmentHeader header;
+  header.kind = facts.kind;
+  header.retention = facts.retention;
+  header.worker = facts.worker;
+  header.sequence = facts.sequence;
+  return segment_file_name(header);
+}
+
 std::string fact(const LedgerFacts& facts, std::string_view name) {
   for (const auto& [known, value] : facts) {
     if (known == name) return value;

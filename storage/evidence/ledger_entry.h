@@ -45,6 +45,9 @@ struct SegmentFacts {
   bool operator==(const SegmentFacts&) const = default;
 };
 
+// The name of its file.
+std::string file_name_of(const SegmentFacts& facts);
+
 struct SegmentSealed {
   SegmentFacts segment;
   int64_t sealed_ns = 0;

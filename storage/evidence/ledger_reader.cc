@@ -44,7 +44,16 @@ Result<std::span<const uint8_t>> LedgerReader::bytes(uint64_t offset, size_t siz
 LedgerReader::Next LedgerReader::damaged(uint64_t next_offset, std::string problem) {
   next_ = next_offset;
   problem_ = std::move(problem);
+  maybe_unwritten_ = has_unwritten_part(next_offset);
   return Next::kDamaged;
+}
+
+// A sector that was not written reads as zeros. So many in a row occur in no entry.
+bool LedgerReader::has_unwritten_part(uint64_t end) {
+  constexpr size_t kZeros = 40;
+  const auto part = bytes(begin_, std::min<uint64_t>(end - begin_, kWindowBytes));
+  if (!part) return false;
+  return std::search_n(part->begin(), part->end(), kZeros, uint8_t{0}) != part->end();
 }
 
 LedgerReader::Next LedgerReader::torn() {

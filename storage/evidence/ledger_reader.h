@@ -43,12 +43,16 @@ class LedgerReader {
   // ... and where what comes after it does.
   uint64_t next_offset() const { return next_; }
   const std::string& problem() const { return problem_; }
+  // Whether what is damaged may be what a power cut left of an append: some of its sectors never reached the disk. It
+  // was never signed then, because an entry is synced before a checkpoint over it is written: no checkpoint follows.
+  bool maybe_unwritten() const { return maybe_unwritten_; }
 
  private:
   LedgerReader(std::unique_ptr<File> file, LedgerHeader header) : file_(std::move(file)), header_(header) {}
   // The bytes [offset, offset + size), fewer at the end of the file.
   Result<std::span<const uint8_t>> bytes(uint64_t offset, size_t size);
   Next damaged(uint64_t next_offset, std::string problem);
+  bool has_unwritten_part(uint64_t end);
   Next torn();
   Next unreadable(const Error& error);
   Next no_header_here();
@@ -58,6 +62,7 @@ class LedgerReader {
   LedgerHeader header_;
   uint64_t begin_ = 0, next_ = LedgerHeader::kBytes;
   std::string problem_;
+  bool maybe_unwritten_ = false;
   std::vector<uint8_t> window_;
   uint64_t window_begin_ = 0;
 };

@@ -22,6 +22,12 @@ class Verification {
     for (const SignedNote& note : outside) outside_.emplace(note.checkpoint.tree_size, &note);
   }
 
+  void take(const LedgerEntry& entry) {
+    if (unwritten_.empty()) return add(entry);
+    after_unwritten_.push_back(entry);
+    if (std::holds_alternative<Checkpoint>(entry.content)) judge_unwritten();
+  }
+
   void add(const LedgerEntry& entry) {
     if (entry.header.leaves != tree_.size()) broken(entry.offset, "an entry is missing before this one");
     check_outside();
@@ -37,13 +43,14 @@ class Verification {
     if (entry.header.is_leaf()) tree_.add(entry.leaf);
   }
 
-  void damaged(uint64_t offset, std::string what) {
-    broken_ = true;
-    wrong(offset, std::move(what));
+  // Damage that a power cut may have left in the last entries is no finding yet.
+  void damaged(uint64_t offset, std::string what, bool maybe_unwritten) {
+    unwritten_.push_back({path_, offset, std::move(what)});
+    if (!maybe_unwritten) judge_unwritten();
   }
 
   LedgerVerdict finish(uint64_t end, bool torn) {
-    verdict_.torn = torn;
+    verdict_.torn = torn || !unwritten_.empty();
     check_outside();
     for (const auto& [size, note] : outside_) {
       if (size > tree_.size()) {
@@ -72,6 +79,13 @@ class Verification {
     int64_t time_ns;
     Ed25519Key by;
   };
+
+  // It was signed, or written over: that is no crash's doing.
+  void judge_unwritten() {
+    broken_ = true;
+    for (Finding& finding : std::exchange(unwritten_, {})) verdict_.findings.push_back(std::move(finding));
+    for (const LedgerEntry& entry : std::exchange(after_unwritten_, {})) add(entry);
+  }
 
   // Reports the first break of the tree; its consequences are not findings of their own.
   void broken(uint64_t offset, std::string what) {
@@ -102,6 +116,7 @@ class Verification {
           unsigned_leaves, format_time(started.started_ns)));
     }
     verdict_.open_run = started.run_uuid;
+    verdict_.broken_runs.insert(started.run_uuid);
   }
 
   void add(const Pin& pin) {
@@ -113,7 +128,9 @@ class Verification {
   }
 
   void add(const RunEnded& ended) {
-    if (verdict_.open_run == ended.run_uuid && ended.unsealed == 0) verdict_.open_run.reset();
+    if (ended.unsealed != 0) return;
+    verdict_.broken_runs.erase(ended.run_uuid);
+    if (verdict_.open_run == ended.run_uuid) verdict_.open_run.reset();
   }
 
   void add(const KeyIntroduced& key, uint64_t offset) {
@@ -211,6 +228,8 @@ class Verification {
   uint64_t checked_ = 0;
   bool broken_ = false;
   LedgerVerdict verdict_;
+  std::vector<Finding> unwritten_;  // with what follows it
+  std::vector<LedgerEntry> after_unwritten_;
   MerkleTree tree_;
   std::vector<Key> keys_;
   std::vector<Signed> signed_;
@@ -283,10 +302,10 @@ Result<LedgerVerdict> verify_ledger(FileSystem& files, const std::string& path, 
     const auto next = reader->next(entry);
     switch (next) {
       case LedgerReader::Next::kEntry:
-        verification.add(entry);
+        verification.take(entry);
         break;
       case LedgerReader::Next::kDamaged:
-        verification.damaged(reader->offset(), reader->problem());
+        verification.damaged(reader->offset(), reader->problem(), reader->maybe_unwritten());
         break;
       case LedgerReader::Next::kUnreadable:
         return fail("{}: offset {}: {}", path, reader->offset(), reader->problem());

@@ -29,6 +29,7 @@ struct LedgerVerdict {
   uint64_t extractions = 0;        // entries of them
   std::map<uint64_t, Pin> pinned;  // in force, by sequence number
   std::optional<Uuid> open_run;    // the last run began and did not end cleanly
+  std::set<Uuid> broken_runs;      // all that did not; the last one among them
   int64_t created_ns = 0;
   uint64_t leaves = 0;
   uint64_t signed_leaves = 0;  // by the key or one that it endorsed

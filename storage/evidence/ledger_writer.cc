@@ -62,24 +62,33 @@ Result<std::unique_ptr<LedgerWriter>> LedgerWriter::open(FileSystem& files, cons
   MerkleTree tree;
   LedgerEntry entry;
   auto next = reader->next(entry);
-  for (; next == LedgerReader::Next::kEntry; next = reader->next(entry)) {
+  std::optional<uint64_t> unwritten;  // from here on
+  std::string problem;
+  for (; next == LedgerReader::Next::kEntry || next == LedgerReader::Next::kDamaged; next = reader->next(entry)) {
+    if (next == LedgerReader::Next::kDamaged) {
+      if (!unwritten) problem = reader->problem();
+      if (!unwritten) unwritten = reader->offset();
+      if (!reader->maybe_unwritten()) return damaged(path, *unwritten, problem);
+      continue;
+    }
+    if (unwritten) {
+      if (std::holds_alternative<Checkpoint>(entry.content)) return damaged(path, *unwritten, problem);
+      continue;
+    }
     if (entry.header.leaves != tree.size()) {
       return damaged(path, entry.offset, "an entry is missing or out of order");
     }
     if (entry.header.is_leaf()) tree.add(entry.leaf);
     seen(entry);
   }
-  if (next == LedgerReader::Next::kDamaged) {
-    return damaged(path, reader->offset(), reader->problem());
-  }
   if (next == LedgerReader::Next::kUnreadable) return fail_with(EIO, "{}", reader->problem());
   auto file = files.open_to_change(path);
   if (!file) return pass_on(file);
-  if (next == LedgerReader::Next::kTorn) {
-    if (auto cut = (*file)->truncate(reader->offset()); !cut) return pass_on(cut);
+  const uint64_t end = unwritten.value_or(reader->offset());
+  if (next == LedgerReader::Next::kTorn || unwritten) {
+    if (auto cut = (*file)->truncate(end); !cut) return pass_on(cut);
   }
-  return std::unique_ptr<LedgerWriter>(
-      new LedgerWriter(std::move(*file), reader->header(), reader->offset(), std::move(tree)));
+  return std::unique_ptr<LedgerWriter>(new LedgerWriter(std::move(*file), reader->header(), end, std::move(tree)));
 }
 
 Result<void> LedgerWriter::write_waiting() {

@@ -25,8 +25,9 @@ class LedgerWriter {
   // one.
   static Result<std::unique_ptr<LedgerWriter>> create(FileSystem& files, const std::string& directory,
                                                       const LedgerHeader& header);
-  // Goes on with the ledger of `directory`, and calls `seen` with each entry in it. A torn tail is cut off. Fails, and
-  // changes nothing, when it is not there (ENOENT), cannot be read, or is damaged (EBADMSG).
+  // Goes on with the ledger of `directory`, and calls `seen` with each entry in it. What a
+  // crash left of the last entries is cut off: they were never signed. Fails, and changes nothing, when it is not there
+  // (ENOENT), cannot be read, or is damaged (EBADMSG).
   static Result<std::unique_ptr<LedgerWriter>> open(FileSystem& files, const std::string& directory,
                                                     const std::function<void(const LedgerEntry&)>& seen);
 

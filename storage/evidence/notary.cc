@@ -22,7 +22,10 @@ class History {
     if (const auto* introduced = std::get_if<KeyIntroduced>(&entry.content)) last_key_ = introduced->key;
     if (const auto* checkpoint = std::get_if<Checkpoint>(&entry.content)) check(checkpoint->note, store);
     if (const auto* sealed = std::get_if<SegmentSealed>(&entry.content)) list(sealed->segment);
-    if (const auto* evicted = std::get_if<SegmentEvicted>(&entry.content)) list(evicted->segment);
+    if (const auto* evicted = std::get_if<SegmentEvicted>(&entry.content)) {
+      list(evicted->segment);
+      numbered_.erase(evicted->segment.sequence);
+    }
     if (const auto* pin = std::get_if<Pin>(&entry.content)) note(*pin);
     if (const auto* started = std::get_if<RunStarted>(&entry.content)) open_runs_.insert(started->run_uuid);
     if (const auto* ended = std::get_if<RunEnded>(&entry.content); ended != nullptr && ended->unsealed == 0) {
@@ -49,6 +52,8 @@ class History {
   }
   std::map<std::string, SegmentFacts> take_listed() { return std::move(listed_); }
   std::map<uint64_t, Uuid> take_pinned() { return std::move(pinned_); }
+  std::map<uint64_t, SegmentFacts> take_numbered() { return std::move(numbered_); }
+  uint64_t last_sequence() const { return last_sequence_; }
   uint64_t leaves() const { return tree_.size(); }
   uint64_t signed_leaves() const { return last_note_ ? last_note_->checkpoint.tree_size : 0; }
 
@@ -63,6 +68,8 @@ class History {
 
   void list(const SegmentFacts& listed) {
     holds_segments_ = true;
+    last_sequence_ = std::max(last_sequence_, listed.sequence);
+    numbered_[listed.sequence] = listed;
     const auto at = present_.find(listed.uuid);
     if (at == present_.end()) return;
     listed_.emplace(at->second.path, listed);
@@ -99,6 +106,8 @@ class History {
   std::optional<SignedNote> last_note_;
   std::string problem_;
   bool holds_segments_ = false;
+  std::map<uint64_t, SegmentFacts> numbered_;  // those without a tombstone
+  uint64_t last_sequence_ = 0;
 };
 
 struct Opened {
@@ -158,6 +167,8 @@ Result<std::unique_ptr<Notary>> Notary::open(FileSystem& files, const std::strin
   notary->unlisted_ = history->take_unlisted();
   notary->listed_ = history->take_listed();
   notary->pinned_ = history->take_pinned();
+  notary->last_sequence_ = history->last_sequence();
+  notary->numbered_ = history->take_numbered();
   notary->introduce_key(history->last_key());
   notary->append(std::move(started));
   std::lock_guard lock(notary->mutex_);
@@ -221,6 +232,11 @@ void Notary::evicted(const std::vector<SegmentFacts>& segments, EvictionReason r
 
 void Notary::unpinned(uint64_t sequence, const Uuid& segment, const std::string& reason) {
   append(Pin{clock_.wall_ns(), false, sequence, segment, "gatetape", "refused: " + reason});
+}
+
+void Notary::room_was_made() {
+  std::lock_guard lock(mutex_);
+  if (failing_) note(ledger_->sync());
 }
 
 Result<void> Notary::sign() {

@@ -50,6 +50,14 @@ class Notary {
   const std::vector<PresentSegment>& unlisted() const { return unlisted_; }
   // The others that this ledger lists, by path, as it has them.
   const std::map<std::string, SegmentFacts>& listed() const { return listed_; }
+  // The highest sequence number that the ledger gives to a segment, there or gone; 0: it lists none.
+  uint64_t last_sequence() const { return last_sequence_; }
+  // The segment that the ledger lists under that number, unless it has a tombstone; nullptr: none. For files that
+  // cannot be read. Both as the ledger was when it was opened.
+  const SegmentFacts* numbered(uint64_t sequence) const {
+    const auto at = numbered_.find(sequence);
+    return at == numbered_.end() ? nullptr : &at->second;
+  }
 
   // The segments that were pinned when the run began, by sequence number.
   const std::map<uint64_t, Uuid>& pinned() const { return pinned_; }
@@ -65,6 +73,8 @@ class Notary {
   void evicted(const std::vector<SegmentFacts>& segments, EvictionReason reason);
   // The store itself lets a pinned segment go, for that reason.
   void unpinned(uint64_t sequence, const Uuid& segment, const std::string& reason);
+  // A file was removed: what waited for room is written.
+  void room_was_made();
   // Signs when the interval has passed. Call it every second or more often.
   void tick();
   // The clean end of the run; nothing may be appended after it.
@@ -86,6 +96,8 @@ class Notary {
   std::vector<PresentSegment> unlisted_;
   std::map<std::string, SegmentFacts> listed_;
   std::map<uint64_t, Uuid> pinned_;
+  std::map<uint64_t, SegmentFacts> numbered_;
+  uint64_t last_sequence_ = 0;
   std::mutex mutex_;
   uint64_t signed_leaves_ = 0;
   int64_t signed_at_ns_ = 0;  // monotonic

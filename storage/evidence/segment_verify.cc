@@ -97,6 +97,7 @@ bool SegmentVerifier::check_frames(SegmentReader& segment, const SegmentFacts& l
   CachedLiterals cached(segment, cache_);
   RememberedLiterals literals(cached);
   uint64_t end = segment_header_bytes_.size();
+  uint32_t next_number = 0;
   for (uint32_t number = 0; number < segment.frames().size(); number++) {
     const FrameEntry& entry = segment.frames()[number];
     if (entry.offset != end) {
@@ -105,7 +106,11 @@ bool SegmentVerifier::check_frames(SegmentReader& segment, const SegmentFacts& l
                             entry.offset - end);
     }
     literals.clear();
-    if (!check_frame(entry, number, literals)) return false;
+    // Frames that a hole took have left their numbers out.
+    const bool after_hole = entry.offset != end;
+    if (!check_frame(entry, after_hole ? std::nullopt : std::optional(next_number), literals)) return false;
+    if (after_hole && header_.number < next_number) return wrong(entry.offset, "a frame is out of order");
+    next_number = header_.number + 1;
     end = entry.offset + entry.stored_bytes;
     progress_ += entry.captured_bytes;
   }
@@ -123,7 +128,8 @@ bool SegmentVerifier::check_frames(SegmentReader& segment, const SegmentFacts& l
   return wrong(0, "its packets, times or account are not what the ledger says of it");
 }
 
-bool SegmentVerifier::check_frame(const FrameEntry& entry, uint32_t number, RememberedLiterals& literals) {
+bool SegmentVerifier::check_frame(const FrameEntry& entry, std::optional<uint32_t> number,
+                                  RememberedLiterals& literals) {
   if (!read(entry.offset, entry.header_bytes, frame_)) return false;
   size_t needed = 0;
   if (FrameHeader::parse(frame_, segment_id(segment_header_.uuid), header_, needed) != FrameHeader::Parse::kOk ||
@@ -133,7 +139,7 @@ bool SegmentVerifier::check_frame(const FrameEntry& entry, uint32_t number, Reme
   std::vector<uint8_t> again(header_.header_bytes());
   header_.serialise(again.data());
   const bool packets = segment_header_.kind == SegmentKind::kPackets;
-  if (!equal(again, std::span(frame_).first(again.size())) || header_.number != number ||
+  if (!equal(again, std::span(frame_).first(again.size())) || header_.number != number.value_or(header_.number) ||
       header_.kind != (packets ? FrameKind::kPackets : FrameKind::kRecords)) {
     return wrong(entry.offset, "a frame's header says what it should not");
   }
@@ -141,7 +147,7 @@ bool SegmentVerifier::check_frame(const FrameEntry& entry, uint32_t number, Reme
   if (!(packets ? check_packets(entry, literals) : check_records(entry))) return false;
   entries_.push_back(FrameEntry::from(header_, entry.offset));
   roots_.push_back(header_.root);
-  const bool first = number == 0;
+  const bool first = entries_.size() == 1;
   summary_.packets += header_.packets;
   summary_.captured_bytes += header_.captured_bytes;
   summary_.account_added = header_.account_added;

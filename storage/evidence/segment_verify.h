@@ -44,7 +44,7 @@ class SegmentVerifier {
   bool read(uint64_t offset, size_t size, std::vector<uint8_t>& out);
   bool check_header(const SegmentFacts& listed);
   bool check_frames(SegmentReader& segment, const SegmentFacts& listed, bool recovered);
-  bool check_frame(const FrameEntry& entry, uint32_t number, RememberedLiterals& literals);
+  bool check_frame(const FrameEntry& entry, std::optional<uint32_t> number, RememberedLiterals& literals);
   bool read_sections(const FrameEntry& entry);
   bool check_packets(const FrameEntry& entry, RememberedLiterals& literals);
   bool check_records(const FrameEntry& entry);

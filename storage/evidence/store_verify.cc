@@ -10,6 +10,7 @@
 #include "storage/evidence/ledger_writer.h"
 #include "storage/evidence/store_request.h"
 #include "storage/read/segment_directory.h"
+#include "storage/read/segment_reader.h"
 
 namespace gatetape {
 namespace {
@@ -18,6 +19,7 @@ struct PresentFile {
   std::string path;
   std::optional<SegmentHeader> header;  // nothing: it cannot be read, or is none
   std::string problem;
+  bool torn = false;  // it was never written whole
 };
 
 struct Job {
@@ -55,19 +57,12 @@ Result<std::vector<PresentFile>> present_files(FileSystem& files, const std::vec
     if (header) {
       present.push_back({segment.path, std::move(*header), ""});
     } else {
-      present.push_back({segment.path, std::nullopt, header.error().message});
+      const auto torn = torn_header(files, segment.path);
+      present.push_back(
+          {segment.path, std::nullopt, header.error().message, torn.value_or(TornHeader::kNo) != TornHeader::kNo});
     }
   }
   return present;
-}
-
-std::string file_name_of(const SegmentFacts& facts) {
-  SegmentHeader header;
-  header.kind = facts.kind;
-  header.retention = facts.retention;
-  header.worker = facts.worker;
-  header.sequence = facts.sequence;
-  return segment_file_name(header);
 }
 
 class StoreVerification {
@@ -108,8 +103,8 @@ class StoreVerification {
         jobs_.push_back({file.path, &listed->second, std::nullopt, ""});
         continue;
       }
-      if (ledger_.open_run && file.header->run_uuid == *ledger_.open_run) {
-        tail(file.path, "not signed yet");
+      if (ledger_.broken_runs.contains(file.header->run_uuid)) {
+        report_.tail.push_back(file.path + ": not signed yet");
       } else if (file.header->created_ns < ledger_.created_ns) {
         wrong(file.path, "not signed: it was recorded before this ledger began");
       } else {
@@ -117,7 +112,10 @@ class StoreVerification {
       }
     }
     find_missing(matched);
-    for (const auto& [name, file] : unreadable_) wrong(file->path, file->problem);
+    for (const auto& [name, file] : unreadable_) {
+      // A power cut takes what was written last, from a file's header, too.
+      file->torn ? tail(file->path, "its header was not written whole") : wrong(file->path, file->problem);
+    }
   }
 
   Result<void> check_segments() {

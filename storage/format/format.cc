@@ -117,6 +117,17 @@ std::vector<uint8_t> SegmentHeader::serialise() const {
   return {out.data(), out.data() + out.size()};
 }
 
+bool SegmentHeader::ends_inside(std::span<const uint8_t> bytes) {
+  if (bytes.size() < kSegmentHeaderFixedBytes + kChecksumBytes) return true;
+  ByteSource in(bytes);
+  FieldReader fields(in);
+  SegmentHeader header;
+  uint16_t major, minor, interfaces;
+  uint32_t size;
+  layout_segment(fields, header, major, minor, size, interfaces);
+  return fields.right() && size > bytes.size() && size <= kHeaderBytesMax;
+}
+
 Result<SegmentHeader> SegmentHeader::parse(std::span<const uint8_t> bytes, size_t& header_bytes) {
   if (bytes.size() < kSegmentHeaderFixedBytes + kChecksumBytes) return fail("not a segment");
   ByteSource in(bytes);

@@ -48,6 +48,8 @@ struct SegmentHeader {
   // `bytes` begins with the header and may go on after it. Fails with "not a segment", "written by a newer version" ...
   // Fields that a newer minor version put at the header's end are skipped.
   static Result<SegmentHeader> parse(std::span<const uint8_t> bytes, size_t& header_bytes);
+  // Whether a file of these bytes ends before its header does.
+  static bool ends_inside(std::span<const uint8_t> bytes);
 };
 
 enum class FrameKind : uint16_t { kPackets = 1, kRecords = 2, kIndex = 3 };

@@ -61,7 +61,8 @@ PcapOutput::PcapOutput(std::unique_ptr<OutputFile> file, const PcapOutputOptions
     : file_(std::move(file)), options_(options) {}
 
 Result<std::unique_ptr<PcapOutput>> PcapOutput::open(const PcapOutputOptions& options) {
-  Result<std::unique_ptr<OutputFile>> file = OutputFile::open(options.path);
+  Result<std::unique_ptr<OutputFile>> file =
+      OutputFile::open(options.path, options.files != nullptr ? *options.files : system_files());
   if (!file) return pass_on(file);
   std::unique_ptr<PcapOutput> output(new PcapOutput(std::move(*file), options));
   if (options.format == CaptureFormat::kPcapng) {

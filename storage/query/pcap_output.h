@@ -19,7 +19,8 @@ namespace gatetape {
 enum class CaptureFormat : uint8_t { kPcapng, kPcap };
 
 struct PcapOutputOptions {
-  std::string path;  // "-": standard output
+  std::string path;             // "-": standard output
+  FileSystem* files = nullptr;  // where the path lies; nullptr: the machine's
   CaptureFormat format = CaptureFormat::kPcapng;
   std::vector<StoreInterface> interfaces;  // by Packet::interface_id
   std::string comment;                     // pcapng: of the section

@@ -86,6 +86,22 @@ SegmentReader::SegmentReader(std::string path, std::unique_ptr<File> file, uint6
       repair_(std::move(repair)),
       file_bytes_(file_bytes) {}
 
+Result<TornHeader> torn_header(FileSystem& files, const std::string& path) {
+  auto file = files.open_to_read(path);
+  if (!file) return pass_on(file);
+  const auto status = (*file)->status();
+  if (!status) return tl::unexpected(status.error());
+  std::vector<uint8_t> begin(kHeaderBytesMax);
+  const auto got = (*file)->read_at(0, begin);
+  if (!got) return tl::unexpected(got.error());
+  begin.resize(*got);
+  const auto first = std::ranges::find_if(begin, [](uint8_t byte) { return byte != 0; });
+  const bool only_zeros = first == begin.end() && begin.size() == status->bytes;
+  if (only_zeros || SegmentHeader::ends_inside(begin)) return TornHeader::kNothingBehind;
+  constexpr ptrdiff_t kMagic = 8;
+  return first - begin.begin() >= kMagic ? TornHeader::kBytesBehind : TornHeader::kNo;
+}
+
 // How many bytes were there. Refused by the device is as none; read_status() keeps it.
 size_t SegmentReader::read(uint64_t offset, std::span<uint8_t> out) {
   auto n = file_->read_at(offset, out);

@@ -98,4 +98,9 @@ class SegmentReader {
   std::vector<uint8_t> header_buffer_;
 };
 
+// A file that open() finds to be no segment may be one whose header a power cut took, or a part of it: it begins with
+// zeros or ends inside its header. Nobody can read what it holds, if it holds anything.
+enum class TornHeader { kNo, kNothingBehind, kBytesBehind };
+Result<TornHeader> torn_header(FileSystem& files, const std::string& path);
+
 }  // namespace gatetape

@@ -1,5 +1,6 @@
 #include "storage/write/housekeeper.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "common/log.h"
@@ -15,7 +16,8 @@ Housekeeper::Housekeeper(FileSystem& files, Ring& ring, Clock& clock, Notary* no
       clock_(clock),
       notary_(notary),
       sync_interval_ns_(int64_t{sync_interval_s} * kNanosecondsPerSecond),
-      unsafe_(std::move(unsafe)) {}
+      unsafe_(std::move(unsafe)),
+      synced_ns_(clock.monotonic_ns()) {}
 
 void Housekeeper::start() {
   thread_ = std::thread([this] {
@@ -43,6 +45,12 @@ void Housekeeper::finished(std::shared_ptr<SegmentFile> segment) {
 }
 
 void Housekeeper::drain() {
+  if (!thread_.joinable()) {
+    while (seal_next()) {
+    }
+    (void)end_round(true);
+    return;
+  }
   std::unique_lock lock(mutex_);
   ++draining_;
   wake_.notify_one();
@@ -55,7 +63,11 @@ Result<void> Housekeeper::stop() {
     stopping_ = true;
     wake_.notify_one();
   }
-  if (thread_.joinable()) thread_.join();
+  if (thread_.joinable()) {
+    thread_.join();
+  } else {
+    drain();
+  }
   return first_failure_;
 }
 
@@ -97,12 +109,28 @@ Result<void> Housekeeper::seal_and_sync(SegmentFile& segment, Ring::Segment& ent
     synced = sealed->synced;
     const SegmentContent content = segment.take_unsynced();
     synced ? segment.note_safe(content) : unsafe.add(content);
+    // A power cut must not take the name of what the ledger lists.
+    if (synced) synced = sync_name(segment, unsafe);
   } else {
     synced = segment.sync(unsafe);  // the packets are there, only the index is not
   }
   if (!synced) unsafe_(segment, unsafe, synced.error());
   if (!sealed) return pass_on(sealed);
   if (synced) entry.facts = facts_of(*sealed, segment.path());
+  return synced;
+}
+
+Result<void> Housekeeper::sync_name(SegmentFile& segment, SegmentContent& unsafe) {
+  const std::string directory = parent_directory(segment.path());
+  {
+    std::lock_guard lock(mutex_);
+    const auto names = new_names_.find(directory);
+    const auto is_it = [&](const auto& other) { return other.get() == &segment; };
+    if (names == new_names_.end() || std::ranges::none_of(names->second, is_it)) return {};
+    std::erase_if(names->second, is_it);
+  }
+  Result<void> synced = files_.sync_directory(directory);
+  if (!synced) unsafe.add(segment.take_all());
   return synced;
 }
 
@@ -136,30 +164,43 @@ void Housekeeper::sync_directories() {
   }
 }
 
+bool Housekeeper::seal_next() {
+  std::shared_ptr<SegmentFile> segment;
+  {
+    std::lock_guard lock(mutex_);
+    if (to_seal_.empty()) return false;
+    segment = std::move(to_seal_.front());
+    to_seal_.pop_front();
+  }
+  seal(*segment);
+  return true;
+}
+
+bool Housekeeper::end_round(bool draining) {
+  if (task_) task_();
+  if (notary_ != nullptr) notary_->tick();
+  if (draining) {
+    sync_directories();
+    return false;
+  }
+  const int64_t now_ns = clock_.monotonic_ns();
+  if (now_ns - synced_ns_ < sync_interval_ns_) return false;
+  sync_open();
+  synced_ns_ = now_ns;
+  return true;
+}
+
 void Housekeeper::run() {
   constexpr auto kRound = std::chrono::milliseconds(200);
-  int64_t synced_ns = clock_.monotonic_ns();
   std::unique_lock lock(mutex_);
   for (bool stopping = false; !stopping;) {
     wake_.wait_for(lock, kRound, [&] { return stopping_ || draining_ != 0 || !to_seal_.empty(); });
     stopping = stopping_;
     const bool draining = stopping || draining_ != 0;
-    while (!to_seal_.empty()) {
-      const auto segment = std::move(to_seal_.front());
-      to_seal_.pop_front();
-      lock.unlock();
-      seal(*segment);
-      lock.lock();
-    }
     lock.unlock();
-    if (task_) task_();
-    if (notary_ != nullptr) notary_->tick();
-    if (draining) {
-      sync_directories();
-    } else if (const int64_t now_ns = clock_.monotonic_ns(); now_ns - synced_ns >= sync_interval_ns_) {
-      sync_open();
-      synced_ns = now_ns;
+    while (seal_next()) {
     }
+    (void)end_round(draining);
     lock.lock();
     if (draining) {
       draining_ = 0;

@@ -1,5 +1,5 @@
 // The store's slow work, on a thread of its own: sealing full segments and syncing open ones. Bounded by what there is:
-// a job is a file's name.
+// a job is a file's name. Without start() there is no thread, and the caller does its work, step by step.
 #pragma once
 
 #include <condition_variable>
@@ -36,6 +36,12 @@ class Housekeeper {
   void finished(std::shared_ptr<SegmentFile> segment);
   // Returns when all that was handed over is sealed, and its name synced.
   void drain();
+  // The steps of the thread, for one who works without it. Seals one segment that was handed over; false: there is
+  // none.
+  bool seal_next();
+  // The rest of a round: signs and syncs what is due, or all new names when somebody waits for them. True: all that is
+  // open was synced.
+  bool end_round(bool draining);
   // Drains, and ends the thread; reports the first thing that failed since the beginning.
   Result<void> stop();
   // How many segments could not be sealed. Call after stop().
@@ -45,6 +51,8 @@ class Housekeeper {
   void run();
   void seal(SegmentFile& segment);
   Result<void> seal_and_sync(SegmentFile& segment, Ring::Segment& entry);
+  // Content that its name's failure to reach the disk puts in doubt is added to `unsafe`.
+  Result<void> sync_name(SegmentFile& segment, SegmentContent& unsafe);
   void sync_open();
   void sync_directories();
   void note(const Result<void>& result);
@@ -56,6 +64,7 @@ class Housekeeper {
   std::function<void()> task_;
   const int64_t sync_interval_ns_;
   const Unsafe unsafe_;
+  int64_t synced_ns_;  // monotonic
   std::mutex mutex_;
   std::condition_variable wake_, drained_;
   bool stopping_ = false;

@@ -98,6 +98,13 @@ void Ring::add_sealed(Segment segment, uint64_t bytes_counted) {
   changed_.notify_all();
 }
 
+void Ring::wait_for_seal(std::unique_lock<std::mutex>& lock) {
+  if (!seal_one_ || expected_ == 0) return changed_.wait(lock);
+  lock.unlock();
+  seal_one_();
+  lock.lock();
+}
+
 Result<void> Ring::reserve(const std::string& directory, uint64_t bytes) {
   std::unique_lock lock(mutex_);
   const Place& place = places_.at(directory);
@@ -109,7 +116,7 @@ Result<void> Ring::reserve(const std::string& directory, uint64_t bytes) {
     if (expected_ == 0 && leaving_ == 0) {
       return fail("the ring of {} bytes is full and holds nothing but pinned and open segments", part.bytes_max);
     }
-    changed_.wait(lock);
+    wait_for_seal(lock);
   }
   count(place, bytes);
   return {};
@@ -130,7 +137,7 @@ bool Ring::make_room(const std::string& directory, bool may_wait) {
   while (!evict(lock, EvictionReason::kDiskFull, 1, wanted)) {
     if (evicted_ != evicted) return true;  // another thread made room meanwhile
     if (leaving_ == 0 && (!may_wait || expected_ == 0)) return false;
-    changed_.wait(lock);
+    wait_for_seal(lock);
   }
   return true;
 }
@@ -216,6 +223,7 @@ bool Ring::remove(std::unique_lock<std::mutex>& lock, EvictionReason reason, std
   if (notary_ != nullptr && !tombstones.empty()) notary_->evicted(tombstones, reason);
   std::vector<Result<void>> results;
   for (const Segment& segment : victims) results.push_back(files_.remove(segment.path));
+  if (notary_ != nullptr) notary_->room_was_made();
   lock.lock();
   bool any = false;
   for (size_t i = 0; i < victims.size(); i++) {

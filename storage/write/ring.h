@@ -56,6 +56,8 @@ class Ring {
   void start();
   // Nothing is evicted ahead any more when it returns.
   void stop();
+  // Called instead of waiting for a segment to be sealed: it seals one.
+  void instead_of_waiting(std::function<void()> seal_one) { seal_one_ = std::move(seal_one); }
 
   // A segment that is written to holds packets from this time on, until add_sealed().
   void note_open(uint64_t sequence, int64_t first_ns);
@@ -109,6 +111,7 @@ class Ring {
   bool has_packets_of(const Segment& records) const;
   bool may_go(const Segment& segment) const;
   uint64_t record_bytes(const Part* part) const;
+  void wait_for_seal(std::unique_lock<std::mutex>& lock);
   bool is_pinned(const Segment& segment) const { return segment.pinned || pins_.contains(segment.sequence); }
   uint64_t pinned_bytes_locked(const Part* part) const;
   Result<void> check_pin(const Segment& segment, const Uuid& pinned) const;
@@ -124,6 +127,7 @@ class Ring {
   std::vector<Part> parts_;
   std::map<uint64_t, Disk> disks_;       // by device
   std::map<std::string, Place> places_;  // by directory
+  std::function<void()> seal_one_;
   uint64_t evicted_ = 0;
   std::map<uint64_t, int64_t> open_;  // first times of segments that are not sealed, by sequence number
   std::set<Segment> sealed_;

@@ -79,6 +79,7 @@ Result<SealedSegment> seal_segment(FileSystem& files, const std::string& path) {
                        .was_sealed = segment.sealed(),
                        .synced = {}};
   if (sealed.was_sealed) return sealed;
+  if (Result<void> read = segment.read_status(); !read) return pass_on(read);
   if ((sealed.was_sealed = was_sealed_once(segment))) {
     log_warning("{}: sealed, but its index or trailer is damaged: it is left as it is, and read without them", path);
     return sealed;

@@ -5,7 +5,6 @@
 #include <set>
 
 #include "common/log.h"
-#include "storage/read/segment_directory.h"
 #include "storage/read/segment_reader.h"
 #include "storage/write/segment_seal.h"
 
@@ -95,7 +94,9 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
     } else if (opened) {
       existing.sealed.push_back({file->path, (*opened)->header().uuid, (*opened)->header().run_uuid});
     } else {
-      log_warning("{}: left alone", opened.error().message);
+      const bool headless =
+          opened.error().code == 0 && torn_header(files, file->path).value_or(TornHeader::kNo) != TornHeader::kNo;
+      headless ? existing.headless.push_back(*file) : log_warning("{}: left alone", opened.error().message);
       continue;  // not the ring's to remove
     }
     const SegmentSummary summary = (*opened)->summary();
@@ -109,6 +110,23 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
                 existing.last_sequence);
   }
   return existing;
+}
+
+void put_away(FileSystem& files, const std::vector<SegmentPath>& headless) {
+  for (const SegmentPath& segment : headless) {
+    const auto torn = torn_header(files, segment.path);
+    if (!torn || *torn == TornHeader::kNo) continue;
+    const bool holds_bytes = *torn == TornHeader::kBytesBehind;
+    const std::string aside = segment.path + ".torn";
+    const auto done = holds_bytes ? files.rename(segment.path, aside) : files.remove(segment.path);
+    if (!done) {
+      log_warning("{}", done.error().message);
+    } else if (holds_bytes) {
+      log_warning("{}: a crash took its header, nothing in it can be read; it is kept as {}", segment.path, aside);
+    } else {
+      log_warning("{}: a crash left nothing in it; it is removed", segment.path);
+    }
+  }
 }
 
 namespace {

@@ -10,6 +10,7 @@
 #include "common/file.h"
 #include "storage/evidence/notary.h"
 #include "storage/format/format.h"
+#include "storage/read/segment_directory.h"
 #include "storage/write/ring.h"
 
 namespace gatetape {
@@ -32,6 +33,7 @@ struct ExistingSegments {
   uint64_t last_sequence = 0;
   std::vector<PresentSegment> sealed;      // those of them that could be read
   uint64_t recovered = 0, torn_bytes = 0;  // segments a crash left unsealed
+  std::vector<SegmentPath> headless;       // segments whose header a crash took, or that look so
   // The newest segment of each stream: what the next one's header refers to.
   struct Tail {
     uint64_t sequence;
@@ -42,6 +44,10 @@ struct ExistingSegments {
 
 // Removes half-made files, seals what is unsealed. Segments that cannot be sealed stay as they are, with a warning.
 Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::string>& directories);
+
+// Segments whose header a crash took, and that were never sealed, must not look like segments for ever: removes those
+// in which nothing is, renames the others.
+void put_away(FileSystem& files, const std::vector<SegmentPath>& headless);
 
 // How large a store may become.
 struct RingSizes {

@@ -20,6 +20,7 @@
 #include "storage/write/ring.h"
 #include "storage/write/segment_file.h"
 #include "storage/write/segment_seal.h"
+#include "storage/write/stepped_store.h"
 #include "storage/write/store_opening.h"
 #include "storage/write/store_worker.h"
 
@@ -47,7 +48,8 @@ std::vector<uint64_t> segment_sizes(const StoreOptions& options, const std::vect
   for (unsigned worker = 0; worker < options.workers; worker++) {
     unsigned sharing = 0;
     for (unsigned other = 0; other < options.workers; other++) sharing += part_of(other) == part_of(worker);
-    sizes.push_back(segment_stored_bytes(part_of(worker)->bytes_max, sharing));
+    sizes.push_back(options.segment_stored_bytes_max != 0 ? options.segment_stored_bytes_max
+                                                          : segment_stored_bytes(part_of(worker)->bytes_max, sharing));
   }
   return sizes;
 }
@@ -56,12 +58,21 @@ FileSystem& files_of(const StoreOptions& options) {
   return options.files != nullptr ? *options.files : system_files();
 }
 
-class DirectoryStore : public Store {
+Result<void> sync_file(FileSystem& files, const std::string& path) {
+  auto file = files.open_to_change(path);
+  if (!file) return pass_on(file);
+  return (*file)->sync();
+}
+
+class DirectoryStore : public SteppedStore {
  public:
   // `options` has the usable directories alone. The ledger is kept in `ledger_directory` if that is one of them.
   DirectoryStore(const StoreOptions& options, bool live, UsableDirectories usable, std::string ledger_directory,
                  ExistingSegments existing, const std::vector<RingPart>& parts);
   ~DirectoryStore() override;
+  // Either the threads do the work, or the caller does.
+  void start_threads();
+  void work_without_threads();
 
   StoreWorker& worker(unsigned index) override { return *workers_.at(index); }
   RecordSink& records() override { return *records_; }
@@ -69,6 +80,9 @@ class DirectoryStore : public Store {
   Result<void> status() const override;
   Result<void> settle() override;
   Result<void> close(const RecordBatch& last) override;
+  bool step_writing() override;
+  bool step_sealing() override { return housekeeper_->seal_next(); }
+  bool step_syncing() override { return housekeeper_->end_round(false); }
 
  private:
   SegmentHeader begin_stream(SegmentHeader header, const ExistingSegments& existing) const;
@@ -83,6 +97,7 @@ class DirectoryStore : public Store {
   void write_old_records();
   void write_events();
   void open_ledger(ExistingSegments& existing);
+  void list_recovered(std::map<std::string, SegmentFacts>& listed);
 
   StoreOptions options_;
   FileSystem& files_;
@@ -176,12 +191,19 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, UsableDir
       std::min(kRecordSegmentBytesMax, sizes.front()), [this] { return shared_.next_sequence.fetch_add(1); },
       identities_, clock_, ring_, *housekeeper_);
   if (requests_ != nullptr) housekeeper_->each_round([this] { requests_->take(); });
+}
+
+void DirectoryStore::start_threads() {
   ring_.start();
   housekeeper_->start();
   writing_thread_ = std::thread([this] {
     name_this_thread("gt-store-write");
     write_frames();
   });
+}
+
+void DirectoryStore::work_without_threads() {
+  ring_.instead_of_waiting([this] { (void)housekeeper_->seal_next(); });
 }
 
 // A store without a ledger still records: what cannot be proved later is better than what is not there.
@@ -199,18 +221,41 @@ void DirectoryStore::open_ledger(ExistingSegments& existing) {
     return ring_.pin(pin.sequence, pin.segment_uuid, pin.pinned);
   });
   if (options_.group_may_ask) requests_->open_to_group();
+  std::erase_if(existing.headless,
+                [&](const SegmentPath& segment) { return notary_->numbered(segment.sequence) != nullptr; });
+  put_away(files_, existing.headless);
+  // Numbers of segments that are gone are not given again: the ledger has them.
+  if (notary_->last_sequence() <= kSequenceMax / 2) {
+    shared_.next_sequence = std::max(shared_.next_sequence.load(), notary_->last_sequence() + 1);
+  }
   std::map<std::string, SegmentFacts> listed = notary_->listed();
+  list_recovered(listed);
+  for (Ring::Segment& segment : existing.segments) {
+    const auto at = listed.find(segment.path);
+    const SegmentFacts* numbered = notary_->numbered(segment.sequence);
+    if (at != listed.end()) {
+      segment.facts = at->second;
+    } else if (numbered != nullptr && file_name_of(*numbered) == file_name(segment.path)) {
+      segment.facts = *numbered;  // it cannot be read now
+    }
+  }
+}
+
+// Lists the segments that a killed run left unsigned, once a power cut cannot take it any more. What fails is listed by
+// the next run.
+void DirectoryStore::list_recovered(std::map<std::string, SegmentFacts>& listed) {
   for (const PresentSegment& segment : notary_->unlisted()) {
-    const auto facts = seal_segment(files_, segment.path);
-    if (!facts || !facts->synced) {
-      log_warning("not in the ledger: {}", (facts ? facts->synced.error() : facts.error()).message);
+    auto facts = seal_segment(files_, segment.path);
+    Result<void> synced;
+    if (facts) synced = facts->synced;
+    if (facts && facts->was_sealed) synced = sync_file(files_, segment.path);
+    if (synced) synced = files_.sync_directory(parent_directory(segment.path));
+    if (!facts || !synced) {
+      log_warning("not in the ledger: {}", facts ? synced.error().message : facts.error().message);
       continue;
     }
     listed[segment.path] = facts_of(*facts, segment.path);
     notary_->sealed({listed[segment.path], clock_.wall_ns(), true});
-  }
-  for (Ring::Segment& segment : existing.segments) {
-    if (const auto at = listed.find(segment.path); at != listed.end()) segment.facts = at->second;
   }
 }
 
@@ -340,6 +385,12 @@ bool DirectoryStore::write_queued() {
   return any;
 }
 
+bool DirectoryStore::step_writing() {
+  const bool any = write_queued();
+  write_old_records();
+  return any;
+}
+
 void DirectoryStore::write_frames() {
   constexpr int kTimeout_ms = 100;
   for (;;) {
@@ -367,7 +418,11 @@ Result<void> DirectoryStore::close(const RecordBatch& last) {
   stopping_.store(true, std::memory_order_release);
   const uint64_t one = 1;
   (void)!::write(shared_.frames_ready, &one, sizeof one);
-  writing_thread_.join();
+  if (writing_thread_.joinable()) {
+    writing_thread_.join();
+  } else {
+    write_frames();
+  }
   for (auto& worker : open_) {
     for (auto& segment : worker) {
       if (segment != nullptr) housekeeper_->finished(std::exchange(segment, nullptr));
@@ -387,9 +442,13 @@ Result<void> DirectoryStore::close(const RecordBatch& last) {
   return status();
 }
 
-}  // namespace
+uint64_t least_ring_bytes(const StoreOptions& options) {
+  const uint64_t of_a_worker =
+      options.segment_stored_bytes_max != 0 ? 2 * options.segment_stored_bytes_max : StoreOptions::kRingBytesMin;
+  return of_a_worker;
+}
 
-Result<std::unique_ptr<Store>> Store::open(const StoreOptions& all, bool live) {
+Result<std::unique_ptr<DirectoryStore>> open_directories(const StoreOptions& all, bool live) {
   if (all.directories.empty()) return fail("no store directory given");
   GT_CHECK(all.workers > 0);
   FileSystem& files = files_of(all);
@@ -405,7 +464,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& all, bool live) {
   const unsigned of_a_part = (options.workers - 1) / static_cast<unsigned>(options.directories.size()) + 1;
   const RingSizes sizes{
       options.directories, options.ring_bytes_max, options.directory_bytes_max,
-      StoreOptions::kRingBytesMin * (options.directory_bytes_max.empty() ? options.workers : of_a_part)};
+      least_ring_bytes(options) * (options.directory_bytes_max.empty() ? options.workers : of_a_part)};
   if (auto sane = check_ring(files, sizes); !sane) return pass_on(sane);
   auto existing = take_stock(files, options.directories);
   if (!existing) return pass_on(existing);
@@ -419,6 +478,22 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& all, bool live) {
   for (const Ring::Segment& segment : existing->segments) present[parent_directory(segment.path)] += segment.bytes;
   return std::make_unique<DirectoryStore>(options, live, std::move(*usable), all.directories.front(),
                                           std::move(*existing), ring_parts(files, sizes, present));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, bool live) {
+  auto store = open_directories(options, live);
+  if (!store) return pass_on(store);
+  (*store)->start_threads();
+  return std::move(*store);
+}
+
+Result<std::unique_ptr<SteppedStore>> SteppedStore::open(const StoreOptions& options, bool live) {
+  auto store = open_directories(options, live);
+  if (!store) return pass_on(store);
+  (*store)->work_without_threads();
+  return std::move(*store);
 }
 
 }  // namespace gatetape

@@ -24,14 +24,16 @@ namespace gatetape {
 struct StoreOptions {
   std::vector<std::string> directories;  // created when missing; workers are spread over them
   unsigned workers = 1;
-  // Over all directories; 0: four fifths of what is free on each file system. Less than kRingBytesMin for each worker,
-  // or more than the file systems hold, is refused before anything is touched.
+  // Over all directories; 0: four fifths of what is free on each file system. Less than kRingBytesMin (or two segments,
+  // where their size is given) for each worker, or more than the file systems hold, is refused before anything is
+  // touched.
   uint64_t ring_bytes_max = 0;
   static constexpr uint64_t kRingBytesMin = 2 << 20;  // two of the smallest segments
   std::vector<uint64_t> directory_bytes_max;          // instead: one size for each directory
-  // Captured bytes per segment: the domain of references. A segment also ends at 512 MiB on disk, or a sixteenth of a
-  // worker's share of the ring.
+  // Captured bytes per segment: the domain of references.
   uint64_t segment_raw_bytes_max = uint64_t{4} << 30;
+  // Bytes on disk at which a segment ends; 0: a sixteenth of a worker's share of the ring, at most 512 MiB.
+  uint64_t segment_stored_bytes_max = 0;
   uint64_t reference_memory_bytes = 512 << 20;  // payloads kept to find repeats, divided among workers
   int compression_level = 1;                    // zstd's
   unsigned sync_interval_s = 5;  // a power cut may take so much; the death of the process takes only open frames

@@ -10,12 +10,14 @@ struct SimulatedFiles::Node {
   struct Write {
     uint64_t offset;
     Bytes bytes;
-    bool truncates;  // to `offset`; else `bytes` are written there
+    bool truncates;       // to `offset`; else `bytes` are written there
+    bool doomed = false;  // no sync will write it
   };
   uint64_t number = 0;
   uint32_t rights = 0600;
   Bytes now, synced;
   std::vector<Write> unsynced;
+  bool was_final = false;  // since damage made it look otherwise
   const void* locked_by = nullptr;
 
   static void apply(Bytes& bytes, const Write& write) {
@@ -27,7 +29,38 @@ struct SimulatedFiles::Node {
     apply(now, write);
     unsynced.push_back(std::move(write));
   }
+  std::shared_ptr<Node> after_power_cut(std::mt19937_64& random, Survivors survivors) const;
 };
+
+std::shared_ptr<SimulatedFiles::Node> SimulatedFiles::Node::after_power_cut(std::mt19937_64& random,
+                                                                            Survivors survivors) const {
+  constexpr size_t kSector = 512;
+  auto survivor = std::make_shared<Node>();
+  survivor->number = number;
+  survivor->rights = rights;
+  survivor->now = synced;
+  survivor->was_final = was_final;
+  const size_t writes = random() % (unsynced.size() + 1);
+  for (size_t i = 0; i < unsynced.size(); i++) {
+    Write write = unsynced[i];
+    if (survivors == Survivors::kBeginning) {
+      if (i >= writes) break;
+      if (i + 1 == writes && !write.truncates) write.bytes.resize(random() % (write.bytes.size() + 1));
+      apply(survivor->now, write);
+    } else if (write.truncates) {
+      if (random() % 2 == 0) apply(survivor->now, write);
+    } else {
+      for (size_t at = 0; at < write.bytes.size(); at += kSector) {
+        if (random() % 2 == 0) continue;
+        const auto from = write.bytes.begin() + static_cast<ptrdiff_t>(at);
+        const auto size = static_cast<ptrdiff_t>(std::min(kSector, write.bytes.size() - at));
+        apply(survivor->now, {write.offset + at, {from, from + size}, false});
+      }
+    }
+  }
+  survivor->synced = survivor->now;
+  return survivor;
+}
 
 struct SimulatedFiles::NameChange {
   std::string path;
@@ -54,15 +87,17 @@ class SimulatedFiles::OpenFile final : public File {
   }
 
   Result<void> write_at(uint64_t offset, std::span<const uint8_t> bytes) override {
-    Outcome outcome = files_.ask(Operation::kWrite, path_);
+    Outcome outcome = files_.ask(Operation::kWrite, path_, bytes.size());
     const std::lock_guard lock(files_.mutex_);
     size_t n = outcome.code == 0 ? bytes.size() : std::min(outcome.bytes_written, bytes.size());
     const uint64_t end = offset + n, grown = end - std::min<uint64_t>(end, node_->now.size());
     if (files_.used_ + grown > files_.capacity_) {  // as much as fits is written, as on a real disk
       n -= std::min<uint64_t>(n, files_.used_ + grown - files_.capacity_);
       outcome.code = ENOSPC;
+      files_.times_full_++;
     }
     const uint64_t before = node_->now.size();
+    if (n != 0) files_.note_change(*node_, path_);
     if (n != 0) node_->change({offset, {bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(n)}, false});
     files_.used_ += node_->now.size() - before;
     if (outcome.code != 0) return fail_with(outcome.code, "{}", path_);
@@ -79,14 +114,24 @@ class SimulatedFiles::OpenFile final : public File {
     if (const int code = files_.ask(Operation::kTruncate, path_).code; code != 0) return fail_with(code, "{}", path_);
     const std::lock_guard lock(files_.mutex_);
     files_.used_ = files_.used_ - node_->now.size() + bytes;
+    files_.note_change(*node_, path_);
     node_->change({bytes, {}, true});
     return {};
   }
 
   Result<void> sync() override {
-    if (const int code = files_.ask(Operation::kSync, path_).code; code != 0) return fail_with(code, "{}", path_);
+    const Outcome outcome = files_.ask(Operation::kSync, path_);
+    const int code = outcome.code;
     const std::lock_guard lock(files_.mutex_);
-    node_->synced = node_->now;
+    if (code != 0) {
+      if (files_.failed_syncs_lose_ && outcome.reached) {
+        for (Node::Write& write : node_->unsynced) write.doomed = true;
+      }
+      return fail_with(code, "{}", path_);
+    }
+    for (const Node::Write& write : node_->unsynced) {
+      if (!write.doomed) Node::apply(node_->synced, write);
+    }
     node_->unsynced.clear();
     return {};
   }
@@ -136,8 +181,13 @@ uint64_t SimulatedFiles::used() const {
   return used_;
 }
 
-SimulatedFiles::Outcome SimulatedFiles::ask(Operation operation, const std::string& path) {
-  Call call{0, operation, path};
+uint64_t SimulatedFiles::times_full() const {
+  const std::lock_guard lock(mutex_);
+  return times_full_;
+}
+
+SimulatedFiles::Outcome SimulatedFiles::ask(Operation operation, const std::string& path, uint64_t bytes) {
+  Call call{0, operation, path, bytes};
   Fault fault;
   {
     const std::lock_guard lock(mutex_);
@@ -160,31 +210,102 @@ void SimulatedFiles::set_name(const std::string& path, std::shared_ptr<Node> nod
   apply(names_, unsynced_names_.back());
 }
 
-void SimulatedFiles::cut_power(uint64_t seed) {
+// The changes of names that survive: a beginning of them, or any.
+void SimulatedFiles::keep_names(std::mt19937_64& random, Survivors survivors) {
+  size_t beginning = random() % (unsynced_names_.size() + 1);
+  while (beginning != 0 && unsynced_names_[beginning - 1].with_next) beginning--;
+  for (size_t i = 0; i < unsynced_names_.size(); i++) {
+    const bool pair = unsynced_names_[i].with_next;
+    if (survivors == Survivors::kAnything ? random() % 2 == 0 : i < beginning) {
+      apply(synced_names_, unsynced_names_[i]);
+      if (pair) apply(synced_names_, unsynced_names_[i + 1]);
+    }
+    if (pair) i++;
+  }
+  unsynced_names_.clear();
+}
+
+void SimulatedFiles::cut_power(uint64_t seed, Survivors survivors) {
   std::mt19937_64 random(seed);
   const std::lock_guard lock(mutex_);
-  size_t kept = random() % (unsynced_names_.size() + 1);
-  while (kept != 0 && unsynced_names_[kept - 1].with_next) kept--;
-  for (size_t i = 0; i < kept; i++) apply(synced_names_, unsynced_names_[i]);
-  unsynced_names_.clear();
+  keep_names(random, survivors);
   names_.clear();
   used_ = 0;
   for (auto& [path, node] : synced_names_) {
-    auto survivor = std::make_shared<Node>();
-    survivor->number = node->number;
-    survivor->rights = node->rights;
-    survivor->now = node->synced;
-    const size_t writes = random() % (node->unsynced.size() + 1);
-    for (size_t i = 0; i < writes; i++) {
-      Node::Write write = node->unsynced[i];
-      if (i + 1 == writes && !write.truncates) write.bytes.resize(random() % (write.bytes.size() + 1));
-      Node::apply(survivor->now, write);
-    }
-    survivor->synced = survivor->now;
-    used_ += survivor->now.size();
-    node = survivor;
+    node = node->after_power_cut(random, survivors);
+    used_ += node->now.size();
   }
   names_ = synced_names_;
+}
+
+std::unique_ptr<SimulatedFiles> SimulatedFiles::synced_copy() const {
+  const std::lock_guard lock(mutex_);
+  auto copy = std::make_unique<SimulatedFiles>();
+  copy->directories_ = directories_;
+  copy->next_number_ = next_number_;
+  for (const auto& [path, node] : synced_names_) {
+    auto same = std::make_shared<Node>();
+    same->number = node->number;
+    same->rights = node->rights;
+    same->now = same->synced = node->synced;
+    copy->used_ += same->now.size();
+    copy->names_[path] = copy->synced_names_[path] = same;
+  }
+  return copy;
+}
+
+void SimulatedFiles::lose_what_fails_to_sync() {
+  const std::lock_guard lock(mutex_);
+  failed_syncs_lose_ = true;
+}
+
+void SimulatedFiles::set_final(std::function<bool(std::span<const uint8_t>)> final) {
+  const std::lock_guard lock(mutex_);
+  final_ = std::move(final);
+}
+
+void SimulatedFiles::note_change(Node& node, const std::string& path) {
+  if (final_ && (node.was_final || final_(node.now))) changed_final_files_.push_back(path);
+}
+
+std::vector<std::string> SimulatedFiles::changed_final_files() const {
+  const std::lock_guard lock(mutex_);
+  return changed_final_files_;
+}
+
+void SimulatedFiles::for_each_file(const std::string& directory,
+                                   const std::function<void(const std::string& path, uint64_t bytes)>& visit) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [path, node] : names_) {
+    if (parent_directory(path) == directory) visit(path, node->now.size());
+  }
+}
+
+std::vector<uint8_t> SimulatedFiles::content(const std::string& path) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = names_.find(path);
+  return found == names_.end() ? Bytes() : found->second->now;
+}
+
+bool SimulatedFiles::flip(const std::string& path, uint64_t offset, uint8_t mask) {
+  const std::lock_guard lock(mutex_);
+  const auto found = names_.find(path);
+  if (found == names_.end() || offset >= found->second->now.size()) return false;
+  Node& node = *found->second;
+  node.was_final |= final_ && final_(node.now);
+  node.now[offset] ^= mask;
+  if (offset < node.synced.size()) node.synced[offset] ^= mask;
+  return true;
+}
+
+bool SimulatedFiles::take_away(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const auto found = names_.find(path);
+  if (found == names_.end()) return false;
+  used_ -= found->second->now.size();
+  names_.erase(found);
+  synced_names_.erase(path);
+  return true;
 }
 
 std::unique_ptr<SimulatedFiles> SimulatedFiles::copy() const {
@@ -224,7 +345,10 @@ Result<std::unique_ptr<File>> SimulatedFiles::create(const std::string& path) {
   const std::lock_guard lock(mutex_);
   if (!directories_.contains(parent_directory(path))) return fail_with(ENOENT, "{}", path);
   if (names_.contains(path)) return fail_with(EEXIST, "{}", path);
-  if (used_ >= capacity_) return fail_with(ENOSPC, "{}", path);
+  if (used_ >= capacity_) {
+    times_full_++;
+    return fail_with(ENOSPC, "{}", path);
+  }
   auto node = std::make_shared<Node>();
   node->number = next_number_++;
   set_name(path, node);
@@ -298,7 +422,7 @@ Result<FileStatus> SimulatedFiles::status(const std::string& path) {
   if (const int code = ask(Operation::kStatus, path).code; code != 0) return fail_with(code, "{}", path);
   const std::lock_guard lock(mutex_);
   if (const auto directory = directories_.find(path); directory != directories_.end())
-    return FileStatus{FileStatus::Kind::kDirectory, 0, directory->second, {1, 0}, 0, 0};
+    return FileStatus{FileStatus::Kind::kDirectory, 0, directory->second, {1, std::hash<std::string>()(path)}, 0, 0};
   const auto found = names_.find(path);
   if (found == names_.end()) return fail_with(ENOENT, "{}", path);
   const Node& node = *found->second;

@@ -7,6 +7,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,10 +40,12 @@ class SimulatedFiles final : public FileSystem {
     uint64_t number;  // from 0, over all calls
     Operation operation;
     std::string path;
+    uint64_t bytes = 0;  // a write's
   };
   struct Outcome {
     int code = 0;              // errno; 0: the call succeeds
     size_t bytes_written = 0;  // by a write that fails
+    bool reached = true;       // the disk, which may lose what fails to sync; else the process was dead before
   };
   // Decides about each call before it happens. It is called without a lock, so it may wait: a disk that stalls.
   using Fault = std::function<Outcome(const Call&)>;
@@ -53,13 +57,37 @@ class SimulatedFiles final : public FileSystem {
   void set_capacity(uint64_t bytes);  // all files together; no limit at first
   uint64_t calls() const;
   uint64_t used() const;
+  uint64_t times_full() const;  // calls that failed because of the capacity
 
-  // A power cut. Each file keeps what was synced and the beginning of what was written since, which may end inside a
-  // write; directories keep the entries that were synced and the beginning of what happened to them since. The seed
-  // decides where these end. Directories themselves stay. Open handles keep files that nobody finds any more.
-  void cut_power(uint64_t seed);
+  // A power cut. Each file keeps what was synced and a part of what was written since, and directories keep the entries
+  // that were synced and a part of what happened to them since. The seed decides which. Directories themselves stay.
+  // Open handles keep files that nobody finds any more.
+  enum class Survivors {
+    kBeginning,  // the first changes, which may end inside a write; over all directories in one order
+    kAnything,   // whatever the disk happened to write out: any sectors, any entries
+  };
+  void cut_power(uint64_t seed, Survivors survivors = Survivors::kBeginning);
   // Everything as it is now, for a process that was killed: unlike a power cut that loses nothing.
   std::unique_ptr<SimulatedFiles> copy() const;
+  // No more than what a power cut is sure to leave.
+  std::unique_ptr<SimulatedFiles> synced_copy() const;
+
+  // From now on what a failed sync should have written never reaches the disk, and later syncs succeed without it, as
+  // on Linux.
+  void lose_what_fails_to_sync();
+  // Tells of a file's bytes whether they are final. Changing such a file afterwards is remembered: names of those files
+  // as they were opened.
+  void set_final(std::function<bool(std::span<const uint8_t>)> final);
+  std::vector<std::string> changed_final_files() const;
+  // Calls `visit` with each file of the directory, and its size.
+  void for_each_file(const std::string& directory,
+                     const std::function<void(const std::string& path, uint64_t bytes)>& visit) const;
+  // Its bytes as they are; none when there is no such file.
+  std::vector<uint8_t> content(const std::string& path) const;
+  // A bit of a file flips on the disk. False: there is no such byte.
+  bool flip(const std::string& path, uint64_t offset, uint8_t mask);
+  // A file is taken away behind the program's back. False: there is none.
+  bool take_away(const std::string& path);
 
   Result<std::unique_ptr<File>> open_to_read(const std::string& path) override;
   Result<std::unique_ptr<File>> open_to_change(const std::string& path) override;
@@ -83,19 +111,24 @@ class SimulatedFiles final : public FileSystem {
   using Bytes = std::vector<uint8_t>;
   using Names = std::map<std::string, std::shared_ptr<Node>>;  // by path
 
-  Outcome ask(Operation operation, const std::string& path);
+  Outcome ask(Operation operation, const std::string& path, uint64_t bytes = 0);
   Result<std::unique_ptr<File>> open(const std::string& path);
   void set_name(const std::string& path, std::shared_ptr<Node> node);
   static void apply(Names& names, const NameChange& change);
+  void keep_names(std::mt19937_64& random, Survivors survivors);
+  void note_change(Node& node, const std::string& path);
 
   mutable std::mutex mutex_;
   Fault fault_;
   uint64_t calls_ = 0;
-  uint64_t capacity_ = UINT64_MAX, used_ = 0;
+  uint64_t capacity_ = UINT64_MAX, used_ = 0, times_full_ = 0;
   uint64_t next_number_ = 1;
   Names names_, synced_names_;
   std::vector<NameChange> unsynced_names_;
   std::map<std::string, uint32_t> directories_;  // rights by path
+  bool failed_syncs_lose_ = false;
+  std::function<bool(std::span<const uint8_t>)> final_;
+  std::vector<std::string> changed_final_files_;
 };
 
 }  // namespace gatetape::test
