@@ -54,6 +54,7 @@ class History {
   std::map<uint64_t, Uuid> take_pinned() { return std::move(pinned_); }
   std::map<uint64_t, SegmentFacts> take_numbered() { return std::move(numbered_); }
   uint64_t last_sequence() const { return last_sequence_; }
+  bool any_run_broke_off() const { return !open_runs_.empty(); }
   uint64_t leaves() const { return tree_.size(); }
   uint64_t signed_leaves() const { return last_note_ ? last_note_->checkpoint.tree_size : 0; }
 
@@ -168,6 +169,7 @@ Result<std::unique_ptr<Notary>> Notary::open(FileSystem& files, const std::strin
   notary->listed_ = history->take_listed();
   notary->pinned_ = history->take_pinned();
   notary->last_sequence_ = history->last_sequence();
+  notary->any_run_broke_off_ = history->any_run_broke_off();
   notary->numbered_ = history->take_numbered();
   notary->introduce_key(history->last_key());
   notary->append(std::move(started));

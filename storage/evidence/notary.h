@@ -52,6 +52,8 @@ class Notary {
   const std::map<std::string, SegmentFacts>& listed() const { return listed_; }
   // The highest sequence number that the ledger gives to a segment, there or gone; 0: it lists none.
   uint64_t last_sequence() const { return last_sequence_; }
+  // Whether a run before this one did not end cleanly.
+  bool any_run_broke_off() const { return any_run_broke_off_; }
   // The segment that the ledger lists under that number, unless it has a tombstone; nullptr: none. For files that
   // cannot be read. Both as the ledger was when it was opened.
   const SegmentFacts* numbered(uint64_t sequence) const {
@@ -98,6 +100,7 @@ class Notary {
   std::map<uint64_t, Uuid> pinned_;
   std::map<uint64_t, SegmentFacts> numbered_;
   uint64_t last_sequence_ = 0;
+  bool any_run_broke_off_ = false;
   std::mutex mutex_;
   uint64_t signed_leaves_ = 0;
   int64_t signed_at_ns_ = 0;  // monotonic

@@ -116,6 +116,7 @@ class DirectoryStore : public SteppedStore {
   std::vector<std::array<std::shared_ptr<SegmentFile>, kRetentionClassCount>> open_;
   mutable std::mutex failure_mutex_;
   Result<void> failure_;
+  RecordBatch unsafe_;  // syncs that failed, not written yet; under failure_mutex_
   std::unique_ptr<RecordWriter> records_;
   std::unique_ptr<RequestTaker> requests_;  // nullptr: there is no ledger to note them in
   std::unique_ptr<Housekeeper> housekeeper_;
@@ -223,7 +224,7 @@ void DirectoryStore::open_ledger(ExistingSegments& existing) {
   if (options_.group_may_ask) requests_->open_to_group();
   std::erase_if(existing.headless,
                 [&](const SegmentPath& segment) { return notary_->numbered(segment.sequence) != nullptr; });
-  put_away(files_, existing.headless);
+  if (notary_->any_run_broke_off()) put_away(files_, existing.headless);  // else it is somebody else's file
   // Numbers of segments that are gone are not given again: the ledger has them.
   if (notary_->last_sequence() <= kSequenceMax / 2) {
     shared_.next_sequence = std::max(shared_.next_sequence.load(), notary_->last_sequence() + 1);
@@ -281,6 +282,12 @@ void DirectoryStore::write_events() {
       batch.append(EventRecord{clock_.wall_ns(), name, detail});
   }
   if (!batch.empty()) note_failure(records_->write(batch));
+  RecordBatch unsafe;
+  {
+    std::lock_guard lock(failure_mutex_);
+    unsafe = std::exchange(unsafe_, {});
+  }
+  if (!unsafe.empty()) note_failure(records_->write(unsafe));
 }
 
 // Returns whether it is the first.
@@ -313,9 +320,11 @@ void DirectoryStore::note_unsafe(const SegmentFile& segment, const SegmentConten
   record.segment_uuid = uuid;
   record.path = segment.path();
   record.error = why.message;
-  RecordBatch batch;
-  batch.append(record);
-  note_failure(records_->write(batch));
+  {
+    // Written with the next events: whoever writes records may be waiting for this seal.
+    std::lock_guard lock(failure_mutex_);
+    unsafe_.append(record);
+  }
   if (packets) workers_[header.worker]->not_synced(content.count);
 }
 
