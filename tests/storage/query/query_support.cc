@@ -294,9 +294,8 @@ std::string sample_capture() {
 }
 
 TemporaryDirectory::TemporaryDirectory() {
-  char name[] = "/tmp/gatetape-query-XXXXXX";
-  REQUIRE(mkdtemp(name) != nullptr);
-  path_ = name;
+  path_ = (std::filesystem::temp_directory_path() / "gatetape-query-XXXXXX").string();  // in $TMPDIR
+  REQUIRE(mkdtemp(path_.data()) != nullptr);
 }
 
 TemporaryDirectory::~TemporaryDirectory() {
