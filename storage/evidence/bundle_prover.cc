@@ -302,7 +302,8 @@ std::string PacketEvidence::key_file() const {
 
 Result<PacketEvidence> prove_packets(FileSystem& files, const std::vector<std::string>& directories,
                                      const PacketSelection& selection, const std::function<bool()>& stop) {
-  const std::string path = ledger_path(directories.front());
+  const std::string* home = directory_with_ledger(files, directories);
+  const std::string path = ledger_path(home != nullptr ? *home : directories.front());
   auto paths = segment_paths(files, directories);
   if (!paths) return pass_on(paths);
   auto reader = LedgerReader::open(files, path);

@@ -1,5 +1,6 @@
 #include "storage/evidence/ledger_writer.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "common/check.h"
@@ -32,6 +33,13 @@ tl::unexpected<Error> damaged(const std::string& path, uint64_t offset, std::str
 }
 
 }  // namespace
+
+const std::string* directory_with_ledger(FileSystem& files, const std::vector<std::string>& directories) {
+  const auto at = std::find_if(directories.begin(), directories.end(), [&](const std::string& directory) {
+    return files.entry_status(ledger_path(directory)).has_value();
+  });
+  return at == directories.end() ? nullptr : &*at;
+}
 
 std::string ledger_path(const std::string& directory) {
   return directory + "/" + kLedgerFileName;

@@ -54,5 +54,7 @@ class LedgerWriter {
 };
 
 std::string ledger_path(const std::string& directory);
+// The first of a store's directories that has a ledger; nullptr: none has.
+const std::string* directory_with_ledger(FileSystem& files, const std::vector<std::string>& directories);
 
 }  // namespace gatetape

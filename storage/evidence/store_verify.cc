@@ -252,7 +252,12 @@ class StoreVerification {
 
 }  // namespace
 
-Result<VerifyReport> verify_store(FileSystem& files, const VerifyOptions& options) {
+Result<VerifyReport> verify_store(FileSystem& files, const VerifyOptions& given) {
+  VerifyOptions options = given;  // the directory with the ledger first, in whatever order they were named
+  if (const std::string* home = directory_with_ledger(files, given.directories)) {
+    const auto at = options.directories.begin() + (home - given.directories.data());
+    std::rotate(options.directories.begin(), at, at + 1);
+  }
   const std::string path = ledger_path(options.directories.front());
   // First the files, then the ledger: a segment that is sealed in between is listed.
   const auto present = present_files(files, options.directories);

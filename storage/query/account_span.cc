@@ -10,7 +10,13 @@ void AccountSpan::add(const AccountRecord& record) {
   of.of_file = record.of_file;
   last_ns_ = std::max(last_ns_, record.timestamp_ns);
   Worker& run = of.workers[record.worker];
-  if (is_repeated(record, run.received, run.latest_ns)) return;
+  if (is_repeated(record, run.received, run.latest_ns)) {
+    // The last word about one moment counts: what outlets lost at the very end is known after the packets are.
+    const bool same_moment =
+        record.timestamp_ns == run.latest_ns && record.worker_account[Counter::kReceived] == run.received;
+    if (same_moment) run.latest = {record.worker_account, record.port_account};
+    return;
+  }
   run.received = record.worker_account[Counter::kReceived];
   const bool bounded = range_.until_ns && run.latest_ns >= *range_.until_ns;
   if (bounded) return;

@@ -98,10 +98,9 @@ void Housekeeper::seal(SegmentFile& segment) {
 // Completes the ring's entry. A segment that the disk did not confirm does not count as sealed: nothing is signed that
 // may be gone tomorrow.
 Result<void> Housekeeper::seal_and_sync(SegmentFile& segment, Ring::Segment& entry) {
-  auto sealed = seal_segment(files_, segment.path());
   // An index takes some per mille of a segment: a full disk can make room for it.
-  while (!sealed && is_out_of_space(sealed.error()) && ring_.make_room(parent_directory(segment.path()), false))
-    sealed = seal_segment(files_, segment.path());
+  auto sealed =
+      ring_.with_room(parent_directory(segment.path()), false, [&] { return seal_segment(files_, segment.path()); });
   Result<void> synced;
   SegmentContent unsafe;
   if (sealed) {

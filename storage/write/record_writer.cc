@@ -242,9 +242,7 @@ Result<void> RecordWriter::write_last_to(const std::string& directory) {
     if (pending.records == 0) continue;
     if (auto appended = append(*segment, pending); !appended) return appended;
   }
-  auto sealed = seal_segment(files_, segment->temporary_path());
-  while (!sealed && is_out_of_space(sealed.error()) && ring_.make_room(directory, true))
-    sealed = seal_segment(files_, segment->temporary_path());
+  auto sealed = ring_.with_room(directory, true, [&] { return seal_segment(files_, segment->temporary_path()); });
   if (!sealed) return pass_on(sealed);
   if (!sealed->synced) return sealed->synced;
   if (auto published = segment->publish(); !published) return published;

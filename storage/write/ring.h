@@ -73,6 +73,15 @@ class Ring {
   // of the most that the store held there in this run stays: the disk is full of something else then. `may_wait`: for
   // those that are being sealed; not for whoever seals.
   bool make_room(const std::string& directory, bool may_wait);
+  // Makes a call of the disk that may find no room: once more as it is, since the lack may have passed, and then after
+  // each eviction that make_room() manages.
+  template <class Call>
+  auto with_room(const std::string& directory, bool may_wait, Call call) {
+    auto result = call();
+    if (!result && is_out_of_space(result.error())) result = call();
+    while (!result && is_out_of_space(result.error()) && make_room(directory, may_wait)) result = call();
+    return result;
+  }
 
   // Keeps a segment from being evicted, or lets it go; one that is not sealed yet is kept from then on. Fails with the
   // reason when it is refused: pins may fill half of the part that the segment is in.

@@ -14,8 +14,7 @@ void SegmentContent::add(const SegmentContent& other) {
 Result<std::shared_ptr<SegmentFile>> SegmentFile::create(FileSystem& files, const std::string& directory,
                                                          const SegmentHeader& header, Ring& ring) {
   const std::string path = directory + "/" + segment_file_name(header), temporary = path + ".new";
-  auto file = files.create(temporary);
-  while (!file && is_out_of_space(file.error()) && ring.make_room(directory, true)) file = files.create(temporary);
+  auto file = ring.with_room(directory, true, [&] { return files.create(temporary); });
   if (!file) return pass_on(file);
   std::shared_ptr<SegmentFile> segment(new SegmentFile(files, directory, path, std::move(*file), header, ring));
   if (auto written = segment->write(header.serialise()); !written) return pass_on(written);
@@ -74,9 +73,7 @@ SegmentContent SegmentFile::take_all() {
 
 Result<void> SegmentFile::write(std::span<const uint8_t> bytes) {
   if (auto room = ring_.reserve(directory_, bytes.size()); !room) return room;
-  auto written = file_->write_at(bytes_, bytes);
-  while (!written && is_out_of_space(written.error()) && ring_.make_room(directory_, true))
-    written = file_->write_at(bytes_, bytes);
+  auto written = ring_.with_room(directory_, true, [&] { return file_->write_at(bytes_, bytes); });
   if (written) {
     bytes_ += bytes.size();
     return {};

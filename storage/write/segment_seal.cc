@@ -1,6 +1,8 @@
 #include "storage/write/segment_seal.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <utility>
 
 #include "common/log.h"
 #include "storage/format/segment_index.h"
@@ -41,6 +43,12 @@ bool was_sealed_once(SegmentReader& segment) {
          index.kind == FrameKind::kIndex && index.stored_bytes() <= bytes_behind - Trailer::kBytes;
 }
 
+// No read lacks room, whatever it says: nothing is to be evicted for it.
+tl::unexpected<Error> unreadable(Error error) {
+  if (is_out_of_space(error)) error.code = EIO;
+  return tl::unexpected<Error>(std::move(error));
+}
+
 }  // namespace
 
 SegmentFacts facts_of(const SealedSegment& sealed, const std::string& path) {
@@ -70,7 +78,7 @@ Result<SealedSegment> seal_segment(FileSystem& files, const std::string& path) {
   auto opened = SegmentReader::open(files, path, [](const std::string& file, uint64_t offset, const char* what) {
     log_warning("{}: offset {}: {}", file, offset, what);
   });
-  if (!opened) return pass_on(opened);
+  if (!opened) return unreadable(opened.error());
   SegmentReader& segment = **opened;
   SealedSegment sealed{.header = segment.header(),
                        .summary = segment.summary(),
@@ -79,7 +87,7 @@ Result<SealedSegment> seal_segment(FileSystem& files, const std::string& path) {
                        .was_sealed = segment.sealed(),
                        .synced = {}};
   if (sealed.was_sealed) return sealed;
-  if (Result<void> read = segment.read_status(); !read) return pass_on(read);
+  if (Result<void> read = segment.read_status(); !read) return unreadable(read.error());
   if ((sealed.was_sealed = was_sealed_once(segment))) {
     log_warning("{}: sealed, but its index or trailer is damaged: it is left as it is, and read without them", path);
     return sealed;
@@ -100,7 +108,7 @@ Result<SealedSegment> seal_segment(FileSystem& files, const std::string& path) {
   const Trailer trailer{end, end + index.size() + Trailer::kBytes};
   index.bytes(trailer.serialise());
 
-  if (Result<void> read = segment.read_status(); !read) return pass_on(read);
+  if (Result<void> read = segment.read_status(); !read) return unreadable(read.error());
   auto opened_again = files.open_to_change(path);
   if (!opened_again) return pass_on(opened_again);
   File& file = **opened_again;

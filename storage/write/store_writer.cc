@@ -11,6 +11,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "common/thread_name.h"
+#include "storage/evidence/ledger_writer.h"
 #include "storage/evidence/signed_note.h"
 #include "storage/write/directories.h"
 #include "storage/write/housekeeper.h"
@@ -463,6 +464,10 @@ Result<std::unique_ptr<DirectoryStore>> open_directories(const StoreOptions& all
   FileSystem& files = files_of(all);
   auto usable = lock_usable(files, all.directories);
   if (!usable) return pass_on(usable);
+  const std::string* home = directory_with_ledger(files, all.directories);
+  if (home != nullptr && home != all.directories.data()) {
+    return fail("{}: this directory has the store's ledger: name it first, as when the store began", *home);
+  }
   StoreOptions options = all;
   options.directories = usable->paths;
   options.directory_bytes_max.clear();

@@ -448,3 +448,40 @@ TEST_CASE("a directory that fails at the start is left out, and the run ends wit
   REQUIRE(reader);
   CHECK((*reader)->packets({}, [](const StoredPacket&) { return true; })->packets_visited == kPackets);
 }
+
+TEST_CASE("a lack of room that passes at once evicts nothing, and a read never lacks room", "[store][fault]") {
+  const auto operation = GENERATE(Operation::kWrite, Operation::kCreate, Operation::kRead);
+  const int code = GENERATE(ENOSPC, EDQUOT);
+  TurnedClock clock;
+  SimulatedFiles files;
+  const auto packets = repeating_traffic(77, kPackets);
+  REQUIRE(run(files, clock, packets).result);
+  clock.turn(kNanosecondsPerSecond);
+  std::atomic<int> met{0};
+  files.set_fault([&, operation, code](const SimulatedFiles::Call& call) {
+    const bool hit = call.operation == operation && call.path.find(".gt") != std::string::npos && met++ == 0;
+    return SimulatedFiles::Outcome{hit ? code : 0, 0};
+  });
+  (void)run(files, clock, packets);
+  CHECK(met > 0);
+  files.set_fault(nullptr);
+  CHECK(read_all(files, packets).packets_by_run.front() == kPackets);
+}
+
+TEST_CASE("the directory with the ledger stays the first", "[store][fault]") {
+  TurnedClock clock;
+  SimulatedFiles files;
+  StoreOptions options = simulated_store(files, clock);
+  options.directories = {"/one", "/two"};
+  {
+    auto store = Store::open(options, false);
+    REQUIRE(store);
+    REQUIRE((*store)->close());
+  }
+  options.directories = {"/two", "/one"};
+  const auto swapped = Store::open(options, false);
+  REQUIRE_FALSE(swapped);
+  CHECK(swapped.error().message.find("/one: this directory has the store's ledger") == 0);
+  options.directories = {"/one", "/two"};
+  CHECK(Store::open(options, false));
+}
