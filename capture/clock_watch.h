@@ -14,35 +14,38 @@ class ClockWatch {
   // Smaller steps are within what a busy machine needs to read two clocks.
   static constexpr int64_t kStepMin_ns = 50'000'000;
 
-  explicit ClockWatch(Clock& clock) : clock_(clock), offset_ns_(offset_ns()) {}
+  explicit ClockWatch(Clock& clock) : clock_(clock), offset_ns_(read().offset_ns) {}
 
   // How far the wall clock was set since the last call; 0: it was not. Called often: a step is known to have happened
   // between two calls.
   int64_t step_ns() {
-    const int64_t now = offset_ns(), step = now - offset_ns_;
-    if (std::abs(step) < kStepMin_ns) return 0;
-    offset_ns_ = now;
+    const Reading now = read();
+    const int64_t step = now.offset_ns - offset_ns_;
+    if (now.took_ns >= kStepMin_ns / 5 || std::abs(step) < kStepMin_ns) return 0;
+    offset_ns_ = now.offset_ns;
     return step;
   }
 
  private:
-  // Wall time less monotonic time. Read again when something came between the two readings; when something always does,
-  // nothing is known of this moment, and it is what it was.
-  int64_t offset_ns() const {
+  struct Reading {
+    int64_t offset_ns = 0;        // wall time less monotonic time
+    int64_t took_ns = INT64_MAX;  // between the two: how far the offset may be wrong
+  };
+
+  // Read again when something came between the two clocks. When something always does, nothing is known of this moment.
+  Reading read() const {
     constexpr int kTries = 5;
     constexpr int64_t kTogether_ns = 1'000'000;
-    int64_t best = 0, shortest = INT64_MAX;
-    for (int i = 0; i < kTries && shortest > kTogether_ns; ++i) {
-      const int64_t before = clock_.monotonic_ns(), wall = clock_.wall_ns(), after = clock_.monotonic_ns();
-      if (after - before >= shortest) continue;
-      shortest = after - before;
-      best = wall - before - shortest / 2;
+    Reading best;
+    for (int i = 0; i < kTries && best.took_ns > kTogether_ns; ++i) {
+      const int64_t before = clock_.monotonic_ns(), wall = clock_.wall_ns(), took = clock_.monotonic_ns() - before;
+      if (took < best.took_ns) best = {wall - before - took / 2, took};
     }
-    return shortest < kStepMin_ns / 5 ? best : offset_ns_;
+    return best;
   }
 
   Clock& clock_;
-  int64_t offset_ns_ = 0;
+  int64_t offset_ns_;
 };
 
 }  // namespace gatetape

@@ -93,7 +93,7 @@ TEST_CASE("an account file gives back the last account of each worker", "[accoun
     CHECK(state.beat_ns == kStart + static_cast<int64_t>(n));
     CHECK_FALSE(state.ended);
   }
-  for (const uint16_t worker : {0, 1, 2}) {
+  for (const uint16_t worker : {uint16_t{0}, uint16_t{1}, uint16_t{2}}) {
     CHECK_FALSE(state_of(files, "/store").ended);
     REQUIRE((*file)->write(account_of(100, worker), kStart, true));
   }
