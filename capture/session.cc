@@ -10,8 +10,9 @@
 #include <thread>
 
 #include "capture/account_keeper.h"
-#include "capture/clock_watch.h"
 #include "capture/distributor.h"
+#include "capture/session_account.h"
+#include "capture/session_watch.h"
 #include "capture/sources/source_spec.h"
 #include "capture/visibility.h"
 #include "capture/worker.h"
@@ -29,8 +30,6 @@ using Clock = std::chrono::steady_clock;
 constexpr uint32_t kLinkHeaderBytesMax = 14 + 2 * 4;  // Ethernet and two VLAN tags
 constexpr std::chrono::milliseconds kRoundPause{5};
 constexpr std::chrono::seconds kAccountInterval{1};
-// A driver may take a while to tell its counters.
-constexpr int64_t kPortAccountAge_ns = 100'000'000;
 // Time after the start when the operator is first told what the capture cannot see.
 constexpr std::chrono::seconds kFirstLook{5};
 
@@ -71,17 +70,14 @@ class Session {
   void start_threads();
   bool write_records();
   void write(const RecordBatch& batch);
-  AccountRecord account_of(size_t worker, int64_t now_ns) const;
   void keep_account();
   void forget_account();
-  std::vector<AccountRecord> account_to_keep(bool last);
-  void note_account_failures();
   void write_accounts();
   void write_last_accounts();
   void write_own_records();
-  void note_outlet_losses();
-  void note_links();
+  void note_for_store(const RecordBatch& events);
   void watch_clock();
+  void note_each_second();
   void end_outlets();
   void write_beginning(const std::string& sources);
   RecordBatch end_mark() const;
@@ -95,9 +91,6 @@ class Session {
   bool is_import() const;
   void finish();
   SessionSummary summary() const;
-  PortAccount ports() const;
-  uint64_t lost_by_outlets() const;
-  WorkerAccount total() const;
 
   const SessionOptions& options_;
   const std::atomic<bool>& asked_to_stop_;
@@ -119,15 +112,9 @@ class Session {
   std::vector<RecordSink*> sinks_;
   RecordBatch own_records_;
   RecordBatch killed_;  // accounts that killed runs left
-  std::unique_ptr<AccountKeeper> keeper_;
-  PortAccount kept_ports_;  // the keeper's thread
-  int64_t kept_ports_ns_ = INT64_MIN;
-  uint64_t account_failures_told_ = 0;
-  ClockWatch clock_watch_{system_clock()};
-  std::atomic<uint64_t> clock_steps_{0};
-  std::vector<PortAccount> links_;           // as far as the store knows them, by source
-  std::vector<OutletCounts> outlet_counts_;  // as far as the store knows them
-  int64_t last_account_ns_ = 0;
+  SessionAccount account_{sources_, workers_, options_.outlets};
+  SessionWatch watch_{sources_, options_.sources, options_.outlets};
+  std::unique_ptr<AccountKeeper> keeper_;  // asks the account, on a thread of its own
   bool looked_around_ = false;
   Result<void> outcome_;
 };
@@ -155,7 +142,6 @@ Result<void> Session::start_outlets() {
     const OutletStart start = {.may_wait = !live_, .stop = &asked_to_stop_, .reopen_count = options_.reopen_count};
     if (Result<void> started = outlet->start(start); !started) return started;
     sinks_.push_back(outlet);
-    outlet_counts_.push_back(outlet->counts());
   }
   return {};
 }
@@ -214,6 +200,7 @@ Result<void> Session::start() {
   if (!queue_each) distributor_ = std::make_unique<Distributor>(inputs_, options_.workers, live_);
   if (Result<void> opened = open_store(); !opened) return opened;
   make_workers();
+  account_.begin(start_ns_, live_);
   keep_account();
   return {};
 }
@@ -238,7 +225,7 @@ void Session::keep_account() {
   header.earlier.assign(killed_.bytes().begin(), killed_.bytes().end());
   keeper_ = std::make_unique<AccountKeeper>(
       [&files, directory = directories.front(), header] { return AccountFile::create(files, directory, header); },
-      [this](bool last) { return account_to_keep(last); }, system_clock());
+      [this](bool last) { return account_.to_keep(last); }, system_clock());
 }
 
 // After a proper end the records have all that the file has. It goes, so that nothing is left in the store that nobody
@@ -275,6 +262,7 @@ void Session::stop_sources() {
 }
 
 void Session::write(const RecordBatch& batch) {
+  if (batch.empty()) return;
   for (RecordSink* sink : sinks_) {
     if (Result<void> written = sink->write(batch); !written) fail_with(written.error());
   }
@@ -293,80 +281,22 @@ bool Session::write_records() {
   return wrote;
 }
 
-// A worker's account as of now, on the packets' clock. Worker 0 has what belongs to no worker, but for the ports.
-AccountRecord Session::account_of(size_t worker, int64_t now_ns) const {
-  AccountRecord record;
-  record.run_started_ns = start_ns_;
-  record.worker = static_cast<uint16_t>(worker);
-  record.of_file = !live_;
-  record.worker_account = workers_[worker]->account(&record.timestamp_ns);
-  if (live_) record.timestamp_ns = now_ns;
-  if (worker == 0) {
-    record.worker_account[Counter::kOutletsLost] = lost_by_outlets();
-    record.worker_account[Counter::kClockSteps] = clock_steps_.load(std::memory_order_relaxed);
-  }
-  return record;
-}
-
-// The account as it is to survive a kill. `last`: the run has ended and all is settled.
-std::vector<AccountRecord> Session::account_to_keep(bool last) {
-  const int64_t now_ns = wall_clock_ns();
-  if (last || now_ns < kept_ports_ns_ || now_ns - kPortAccountAge_ns >= kept_ports_ns_) {
-    kept_ports_ = ports();
-    kept_ports_ns_ = now_ns;
-  }
-  std::vector<AccountRecord> records;
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    AccountRecord record = account_of(i, now_ns);
-    if (live_ && i == 0) record.port_account = kept_ports_;
-    if (!live_) record.port_account = port_account_of_file(record.worker_account);
-    if (last) record.timestamp_ns = last_account_ns_;
-    records.push_back(record);
-  }
-  return records;
-}
-
-void Session::note_account_failures() {
-  const uint64_t failures = keeper_ == nullptr ? 0 : keeper_->failures();
-  if (failures == account_failures_told_) return;
-  const std::string why = keeper_->failure();
-  if (account_failures_told_ == 0) log_warning("the account would not survive a kill: {}", why);
-  account_failures_told_ = failures;
-  RecordBatch batch;
-  const std::string detail = fmt::format("{} times since the start: {}", failures, why);
-  batch.append(EventRecord{wall_clock_ns(), kEventAccountNotKept, detail});
-  if (Result<void> written = store_->records().write(batch); !written) fail_with(written.error());
-}
-
 // Stores the accounts of network ports, as of now. Workers that read files report themselves, by packet time.
 void Session::write_accounts() {
-  if (sinks_.empty() || !live_) return;
-  const int64_t now_ns = last_account_ns_ = wall_clock_ns();
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    AccountRecord record = account_of(i, now_ns);
-    if (i == 0) record.port_account = ports();
-    own_records_.append(record);
-  }
+  if (sinks_.empty()) return;
+  account_.append_now(own_records_);
   write_own_records();
 }
 
-// Stores the last accounts of files once all is stored, dated by the last packet that any worker had.
+// Stores the last accounts of files once all is stored.
 void Session::write_last_accounts() {
-  if (sinks_.empty() || live_) return;
-  std::vector<AccountRecord> records;
-  for (const auto& worker : workers_) records.push_back(worker->account_by_packet_clock());
-  records.front().worker_account[Counter::kOutletsLost] = lost_by_outlets();
-  int64_t newest_ns = INT64_MIN;
-  for (const AccountRecord& record : records) newest_ns = std::max(newest_ns, record.timestamp_ns);
-  last_account_ns_ = newest_ns == INT64_MIN ? wall_clock_ns() : newest_ns;
-  for (AccountRecord& record : records) {
-    record.timestamp_ns = last_account_ns_;
-    own_records_.append(record);
-  }
+  if (sinks_.empty()) return;
+  account_.append_last(own_records_);
   write_own_records();
 }
 
 void Session::write_own_records() {
+  if (own_records_.empty()) return;
   write(own_records_);
   own_records_.clear();
 }
@@ -402,7 +332,7 @@ void Session::write_beginning(const std::string& sources) {
 RecordBatch Session::end_mark() const {
   if (interrupted_) return {};
   RunRecord run;
-  run.timestamp_ns = last_account_ns_;
+  run.timestamp_ns = account_.last_ns();
   run.run_started_ns = start_ns_;
   run.of_file = !live_;
   run.ended = true;
@@ -423,68 +353,27 @@ void Session::write_end() {
   }
 }
 
-PortAccount Session::ports() const {
-  PortAccount sum;
-  for (const auto& source : sources_) sum += source->account();
-  return sum;
+// For the store alone: outlets tell their own readers of their troubles.
+void Session::note_for_store(const RecordBatch& events) {
+  if (store_ == nullptr || events.empty()) return;
+  if (Result<void> written = store_->records().write(events); !written) fail_with(written.error());
 }
 
-uint64_t Session::lost_by_outlets() const {
-  uint64_t sum = 0;
-  for (const Outlet* outlet : options_.outlets) sum += outlet->counts().lost_total();
-  return sum;
-}
-
-WorkerAccount Session::total() const {
-  WorkerAccount sum;
-  for (const auto& worker : workers_) sum += worker->account();
-  return sum;
-}
-
-// The store keeps when an outlet lost records; the outlet's own readers find it in the outlet.
-void Session::note_outlet_losses() {
-  RecordBatch batch;
-  for (size_t i = 0; i < outlet_counts_.size(); ++i) {
-    OutletCounts now = options_.outlets[i]->counts();
-    if (now.lost_total() > outlet_counts_[i].lost_total()) {
-      const std::string detail = fmt::format("{}: {} records lost since the start", now.name, now.lost_text());
-      batch.append(EventRecord{wall_clock_ns(), kEventOutletLost, detail});
-    }
-    outlet_counts_[i] = std::move(now);
-  }
-  if (store_ == nullptr || batch.empty()) return;
-  if (Result<void> written = store_->records().write(batch); !written) fail_with(written.error());
-}
-
-// A port whose link is down sees nothing of what is on the wire. The account has it each second; here it is told when.
-void Session::note_links() {
-  if (!live_) return;
-  links_.resize(sources_.size());
-  for (size_t i = 0; i < sources_.size(); ++i) {
-    const PortAccount now = sources_[i]->account();
-    const uint64_t downs = now[PortCounter::kLinkDowns], before = links_[i][PortCounter::kLinkDowns];
-    const bool down = now[PortCounter::kLinksDown] != 0, was_down = links_[i][PortCounter::kLinksDown] != 0;
-    links_[i] = now;
-    if (downs == before && down == was_down) continue;
-    const std::vector<InterfaceInfo> interfaces = sources_[i]->interfaces();
-    const std::string name = interfaces.empty() ? options_.sources[i] : interfaces.front().name;
-    const std::string detail = fmt::format("{}: {} times since the start", name, downs);
-    const int64_t now_ns = wall_clock_ns();
-    if (downs != before) own_records_.append(EventRecord{now_ns, kEventLinkDown, detail});
-    if (!down) own_records_.append(EventRecord{now_ns, kEventLinkUp, name});
-  }
-  if (!own_records_.empty()) write_own_records();
-}
-
-// A clock that is set makes times of packets doubtful on both sides of the step. The accounts next to it bound it.
+// The accounts next to a step of the clock bound it.
 void Session::watch_clock() {
-  const int64_t step_ns = clock_watch_.step_ns();
-  if (!live_ || step_ns == 0) return;
-  clock_steps_.fetch_add(1, std::memory_order_relaxed);
-  const std::string detail = fmt::format("{:+.3f} s", static_cast<double>(step_ns) / kNanosecondsPerSecond);
-  log_warning("the machine's clock was set: {}", detail);
-  own_records_.append(EventRecord{wall_clock_ns(), kEventClockStepped, detail});
+  if (!live_) return;
+  const RecordBatch step = watch_.clock_step();
+  if (step.empty()) return;
+  account_.count_clock_step();
+  write(step);
   write_accounts();
+}
+
+void Session::note_each_second() {
+  write_accounts();
+  if (live_) write(watch_.links());
+  note_for_store(watch_.outlet_losses());
+  if (keeper_ != nullptr) note_for_store(watch_.account_failures(*keeper_));
 }
 
 // While the store is still open, so that it learns what was lost.
@@ -492,8 +381,8 @@ void Session::end_outlets() {
   for (Outlet* outlet : options_.outlets) outlet->end();
   for (Outlet* outlet : options_.outlets) (void)outlet->wait();  // the counts are asked for next
   watch_for_failures();
-  note_outlet_losses();
-  if (lost_by_outlets() == 0) return;
+  note_for_store(watch_.outlet_losses());
+  if (account_.lost_by_outlets() == 0) return;
   // The store's last account counts the records that were lost at the very end, too.
   std::erase_if(sinks_, [&](RecordSink* sink) {
     return std::find(options_.outlets.begin(), options_.outlets.end(), sink) != options_.outlets.end();
@@ -504,12 +393,12 @@ void Session::end_outlets() {
 
 void Session::look_around() {
   looked_around_ = true;
-  for (const std::string& spot : blind_spots(total(), filter_->has_ingress())) log_warning("{}", spot);
+  for (const std::string& spot : blind_spots(account_.total(), filter_->has_ingress())) log_warning("{}", spot);
 }
 
 void Session::show_progress() {
-  const WorkerAccount a = total();
-  const PortAccount p = ports();
+  const WorkerAccount a = account_.total();
+  const PortAccount p = account_.ports();
   write_to_stderr(fmt::format("\r\x1b[K{} packets, {}, {} missed, {} dropped, {} HTTP, {} alerts",
                               a[Counter::kReceived], format_size(a[Counter::kReceivedBytes]), p[PortCounter::kMissed],
                               a.total(CounterGroup::kDropped), a[Counter::kHttpTransactions], a[Counter::kAlerts]));
@@ -560,10 +449,7 @@ SessionSummary Session::run() {
     const Clock::time_point now = Clock::now();
     if (now - last_account >= kAccountInterval) {
       last_account = now;
-      write_accounts();
-      note_links();
-      note_outlet_losses();
-      note_account_failures();
+      note_each_second();
       if (options_.progress) show_progress();
       if (live_ && !looked_around_ && now - started_ >= kFirstLook) look_around();
     }
@@ -598,12 +484,12 @@ void Session::finish() {
 SessionSummary Session::summary() const {
   SessionSummary s;
   s.run_seconds = std::chrono::duration<double>(Clock::now() - started_).count();
-  for (const auto& worker : workers_) s.workers.push_back(worker->account());
-  s.total = total();
-  s.ports = ports();
+  s.workers = account_.each_worker();
+  s.total = account_.total();
+  s.ports = account_.ports();
   s.live = live_;
   s.interrupted = interrupted_;
-  s.outlets = outlet_counts_;
+  s.outlets = watch_.outlet_counts();
   s.balances = s.ports.balances() && s.total.balances() && s.total[Counter::kInFlight] == 0 &&
                s.ports[PortCounter::kReceived] == s.total[Counter::kReceived];
   s.blind_spots = blind_spots(s.total, filter_->has_ingress());
