@@ -18,12 +18,11 @@ Directories::Directories(FileSystem& files, Clock& clock, std::string content, s
 }
 
 Result<std::string> Directories::choose(size_t preferred) {
-  std::lock_guard lock(mutex_);
-  const int64_t now_ns = clock_.monotonic_ns();
   for (size_t i = 0; i < 2 * directories_.size(); i++) {  // the first failure of each may be a passing one
     Directory& directory = directories_[(preferred + i) % directories_.size()];
-    if (directory.failures > 1 && now_ns < directory.again_ns) continue;
-    const auto status = files_.status(directory.path);
+    if (!may_be_tried(directory)) continue;
+    const auto status = files_.status(directory.path);  // without the lock: a disk that hangs holds up its own writer
+    const std::lock_guard lock(mutex_);
     if (!status) {
       set_aside_locked(directory, status.error());
     } else if (status->identity != directory.identity.value_or(status->identity)) {
@@ -33,14 +32,17 @@ Result<std::string> Directories::choose(size_t preferred) {
       return directory.path;
     }
   }
+  const std::lock_guard lock(mutex_);
   return tl::unexpected<Error>(directories_[preferred % directories_.size()].why);
 }
 
+bool Directories::may_be_tried(const Directory& directory) const {
+  const std::lock_guard lock(mutex_);
+  return directory.failures <= 1 || clock_.monotonic_ns() >= directory.again_ns;
+}
+
 bool Directories::any_usable() const {
-  std::lock_guard lock(mutex_);
-  const int64_t now_ns = clock_.monotonic_ns();
-  return std::any_of(directories_.begin(), directories_.end(),
-                     [&](const Directory& d) { return d.failures <= 1 || now_ns >= d.again_ns; });
+  return std::ranges::any_of(directories_, [this](const Directory& directory) { return may_be_tried(directory); });
 }
 
 void Directories::set_aside(const std::string& path, const Error& why) {

@@ -47,6 +47,7 @@ class Directories {
     int64_t failed_ns = 0, again_ns = 0;   // monotonic; the last failure, and when it may be tried again
     Error why;                             // the last of them
   };
+  bool may_be_tried(const Directory& directory) const;
   void set_aside_locked(Directory& directory, Error why);
   void add_event(std::string name, std::string detail);
 

@@ -177,7 +177,6 @@ bool Housekeeper::seal_next() {
 
 bool Housekeeper::end_round(bool draining) {
   if (task_) task_();
-  if (notary_ != nullptr) notary_->tick();
   if (draining) {
     sync_directories();
     return false;
@@ -206,6 +205,57 @@ void Housekeeper::run() {
       drained_.notify_all();
     }
   }
+}
+
+Housekeepers::Housekeepers(FileSystem& files, Ring& ring, Clock& clock, Notary* notary, unsigned sync_interval_s,
+                           const std::vector<std::string>& directories, const Housekeeper::Unsafe& unsafe) {
+  for (const std::string& directory : directories) {
+    keepers_.push_back(std::make_unique<Housekeeper>(files, ring, clock, notary, sync_interval_s, unsafe));
+    by_directory_[directory] = keepers_.back().get();
+  }
+}
+
+void Housekeepers::start() {
+  for (auto& keeper : keepers_) keeper->start();
+}
+
+void Housekeepers::opened(std::shared_ptr<SegmentFile> segment) {
+  Housekeeper& keeper = of(*segment);
+  keeper.opened(std::move(segment));
+}
+
+void Housekeepers::finished(std::shared_ptr<SegmentFile> segment) {
+  Housekeeper& keeper = of(*segment);
+  keeper.finished(std::move(segment));
+}
+
+void Housekeepers::drain() {
+  for (auto& keeper : keepers_) keeper->drain();
+}
+
+Result<void> Housekeepers::stop() {
+  Result<void> first;
+  for (auto& keeper : keepers_) {
+    const Result<void> stopped = keeper->stop();
+    if (first) first = stopped;
+  }
+  return first;
+}
+
+uint32_t Housekeepers::unsealed() const {
+  uint32_t sum = 0;
+  for (const auto& keeper : keepers_) sum += keeper->unsealed();
+  return sum;
+}
+
+bool Housekeepers::seal_next() {
+  return std::ranges::any_of(keepers_, [](const auto& keeper) { return keeper->seal_next(); });
+}
+
+bool Housekeepers::end_round() {
+  bool synced = true;
+  for (auto& keeper : keepers_) synced &= keeper->end_round(false);
+  return synced;
 }
 
 }  // namespace gatetape

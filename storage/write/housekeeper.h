@@ -1,5 +1,6 @@
-// The store's slow work, on a thread of its own: sealing full segments and syncing open ones. Bounded by what there is:
-// a job is a file's name. Without start() there is no thread, and the caller does its work, step by step.
+// The store's slow work: sealing full segments and syncing open ones. A Housekeeper does it for one directory, on a
+// thread of its own, so that a disk that hangs holds up no other; Housekeepers are those of a store. Bounded by what
+// there is: a job is a file's name. Without start() there are no threads, and the caller does the work, step by step.
 #pragma once
 
 #include <condition_variable>
@@ -27,7 +28,7 @@ class Housekeeper {
   Housekeeper(FileSystem& files, Ring& ring, Clock& clock, Notary* notary, unsigned sync_interval_s, Unsafe unsafe);
   ~Housekeeper();
 
-  // Something else to do about five times a second. Call it before start().
+  // Something else to do about five times a second and when it drains. Call it before start().
   void each_round(std::function<void()> task) { task_ = std::move(task); }
   void start();
   // Segments that are written to are synced from time to time, from here ...
@@ -39,8 +40,8 @@ class Housekeeper {
   // The steps of the thread, for one who works without it. Seals one segment that was handed over; false: there is
   // none.
   bool seal_next();
-  // The rest of a round: signs and syncs what is due, or all new names when somebody waits for them. True: all that is
-  // open was synced.
+  // The rest of a round: the task, and syncing what is due, or all new names when somebody waits for them. True: all
+  // that is open was synced.
   bool end_round(bool draining);
   // Drains, and ends the thread; reports the first thing that failed since the beginning.
   Result<void> stop();
@@ -75,6 +76,33 @@ class Housekeeper {
   uint32_t unsealed_ = 0;
   Result<void> first_failure_;
   std::thread thread_;
+};
+
+// One for each directory, by which segments find theirs. Any thread, but for the steps.
+class Housekeepers {
+ public:
+  // See Housekeeper. A segment's directory must be one of these.
+  Housekeepers(FileSystem& files, Ring& ring, Clock& clock, Notary* notary, unsigned sync_interval_s,
+               const std::vector<std::string>& directories, const Housekeeper::Unsafe& unsafe);
+
+  // The first one's, whose directory has the ledger.
+  void each_round(std::function<void()> task) { keepers_.front()->each_round(std::move(task)); }
+  void start();
+  void opened(std::shared_ptr<SegmentFile> segment);
+  void finished(std::shared_ptr<SegmentFile> segment);
+  void drain();
+  Result<void> stop();
+  uint32_t unsealed() const;
+
+  // The steps. seal_next() seals one segment of any directory; end_round() is true when all that is open was synced.
+  bool seal_next();
+  bool end_round();
+
+ private:
+  Housekeeper& of(const SegmentFile& segment) { return *by_directory_.at(parent_directory(segment.path())); }
+
+  std::vector<std::unique_ptr<Housekeeper>> keepers_;
+  std::map<std::string, Housekeeper*> by_directory_;
 };
 
 }  // namespace gatetape

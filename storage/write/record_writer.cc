@@ -39,7 +39,7 @@ Sha256Digest leaf_of(std::span<const uint8_t> batch) {
 
 RecordWriter::RecordWriter(FileSystem& files, Directories& directories, SegmentHeader base, uint64_t segment_bytes_max,
                            std::function<uint64_t()> next_sequence, const Identities& identities, Clock& clock,
-                           Ring& ring, Housekeeper& housekeeper)
+                           Ring& ring, Housekeepers& housekeepers)
     : files_(files),
       directories_(directories),
       header_(std::move(base)),
@@ -48,7 +48,7 @@ RecordWriter::RecordWriter(FileSystem& files, Directories& directories, SegmentH
       identities_(identities),
       clock_(clock),
       ring_(ring),
-      housekeeper_(housekeeper) {
+      housekeepers_(housekeepers) {
   header_.kind = SegmentKind::kRecords;
 }
 
@@ -102,7 +102,7 @@ void RecordWriter::flush_if_old() {
 void RecordWriter::finish_segment() {
   header_.previous_root = hash_tree_.segment_root(header_.serialise(), roots_);
   header_.previous_sequence = header_.sequence;
-  housekeeper_.finished(std::exchange(segment_, nullptr));
+  housekeepers_.finished(std::exchange(segment_, nullptr));
 }
 
 // The next frame of the segment that the header describes, with all of its header.
@@ -179,7 +179,7 @@ Result<void> RecordWriter::begin_segment(const Pending& pending) {
     if (begun) begun = (*segment)->publish();
     if (begun) {
       segment_ = std::move(*segment);
-      housekeeper_.opened(segment_);
+      housekeepers_.opened(segment_);
       directories_.worked(*directory);
       return {};
     }
@@ -246,8 +246,8 @@ Result<void> RecordWriter::write_last_to(const std::string& directory) {
   if (!sealed) return pass_on(sealed);
   if (!sealed->synced) return sealed->synced;
   if (auto published = segment->publish(); !published) return published;
-  housekeeper_.opened(segment);
-  housekeeper_.finished(segment);
+  housekeepers_.opened(segment);
+  housekeepers_.finished(segment);
   return {};
 }
 

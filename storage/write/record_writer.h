@@ -26,7 +26,7 @@ class RecordWriter : public RecordSink {
   // is passed by reference must outlive the writer.
   RecordWriter(FileSystem& files, Directories& directories, SegmentHeader base, uint64_t segment_bytes_max,
                std::function<uint64_t()> next_sequence, const Identities& identities, Clock& clock, Ring& ring,
-               Housekeeper& housekeeper);
+               Housekeepers& housekeepers);
 
   // Takes the batch over. While the disk fails records wait in memory, some megabytes of them; what is beyond that is
   // lost: it is said, the frames that follow count it, and close() fails.
@@ -72,7 +72,7 @@ class RecordWriter : public RecordSink {
   const Identities& identities_;
   Clock& clock_;
   Ring& ring_;
-  Housekeeper& housekeeper_;
+  Housekeepers& housekeepers_;
   Compressor compressor_{1};
   std::shared_ptr<SegmentFile> segment_;
   uint64_t records_ = 0;  // written, or lost: readers find by it how many are missing

@@ -25,10 +25,8 @@ size_t reference_memory_share(RetentionClass retention, size_t bytes) {
 
 }  // namespace
 
-QueueingStoreWorker::QueueingStoreWorker(Options options, StoreShared& shared)
-    : options_(std::move(options)),
-      shared_(shared),
-      queue_(options_.may_block ? FrameQueue::kSlotsOfWaiting : FrameQueue::kSlots) {
+QueueingStoreWorker::QueueingStoreWorker(Options options)
+    : options_(std::move(options)), queue_(options_.may_block ? FrameQueue::kSlotsOfWaiting : FrameQueue::kSlots) {
   (void)stream_of(RetentionClass::kFull);  // the others when their first packet comes
 }
 
@@ -70,11 +68,11 @@ void QueueingStoreWorker::close_frame(RetentionClass retention, bool may_wait) {
     GT_CHECK(slot != nullptr);
   }
   if (Wish asked = Wish::kBeginAnew; wish.compare_exchange_strong(asked, Wish::kNone)) stream.begin_anew();
-  stream.close_frame(shared_.next_sequence, *slot);
+  stream.close_frame(*options_.next_sequence, *slot);
   queue_.push();
   const uint64_t one = 1;
   // The counter cannot overflow; a failed wake-up costs the writing thread's timeout.
-  (void)!::write(shared_.frames_ready, &one, sizeof one);
+  (void)!::write(options_.wake_fd, &one, sizeof one);
 }
 
 void QueueingStoreWorker::tick(int64_t monotonic_ns) {

@@ -12,12 +12,6 @@
 
 namespace gatetape {
 
-// Shared by the workers and the store's threads.
-struct StoreShared {
-  std::atomic<uint64_t> next_sequence{1};
-  int frames_ready = -1;  // an eventfd: a queue has got something
-};
-
 class QueueingStoreWorker : public StoreWorker {
  public:
   struct Options {
@@ -27,9 +21,11 @@ class QueueingStoreWorker : public StoreWorker {
     bool may_block = false;
     const Identities* identities = nullptr;  // the store's
     Clock* clock = nullptr;
+    std::atomic<uint64_t>* next_sequence = nullptr;                // the store's
+    int wake_fd = -1;                                              // PacketWriter::wake_fd()
     std::array<SegmentHeader, kRetentionClassCount> base_headers;  // by class
   };
-  QueueingStoreWorker(Options options, StoreShared& shared);
+  explicit QueueingStoreWorker(Options options);
 
   void add(const Packet& packet, const DecodedPacket& decoded, const PacketContext& context) override;
   void tick(int64_t monotonic_ns) override;
@@ -52,7 +48,6 @@ class QueueingStoreWorker : public StoreWorker {
   void close_frame(RetentionClass retention, bool may_wait);
 
   Options options_;
-  StoreShared& shared_;
   FrameQueue queue_;
   std::array<std::unique_ptr<SegmentStream>, kRetentionClassCount> streams_;
   int64_t now_ns_ = 0;

@@ -1,10 +1,8 @@
 #include "storage/write/store_writer.h"
 
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <mutex>
 #include <thread>
 
@@ -16,6 +14,7 @@
 #include "storage/write/directories.h"
 #include "storage/write/housekeeper.h"
 #include "storage/write/identities.h"
+#include "storage/write/packet_writer.h"
 #include "storage/write/record_writer.h"
 #include "storage/write/request_taker.h"
 #include "storage/write/ring.h"
@@ -82,16 +81,12 @@ class DirectoryStore : public SteppedStore {
   Result<void> settle() override;
   Result<void> close(const RecordBatch& last) override;
   bool step_writing() override;
-  bool step_sealing() override { return housekeeper_->seal_next(); }
-  bool step_syncing() override { return housekeeper_->end_round(false); }
+  bool step_sealing() override { return housekeepers_->seal_next(); }
+  bool step_syncing() override { return housekeepers_->end_round(); }
 
  private:
   SegmentHeader begin_stream(SegmentHeader header, const ExistingSegments& existing) const;
-  void write_frames();  // the writing thread
-  bool write_queued();
-  Result<void> begin_segment(unsigned worker, const ClosedFrame& frame, std::shared_ptr<SegmentFile>& segment);
-  Result<void> append(const ClosedFrame& frame, std::shared_ptr<SegmentFile>& segment);
-  void write(unsigned worker, const ClosedFrame& frame);
+  void flush_records();  // the records' thread
   bool keep_failure(const Result<void>& result);
   void note_failure(const Result<void>& result);
   void note_unsafe(const SegmentFile& segment, const SegmentContent& content, const Error& why);
@@ -108,22 +103,23 @@ class DirectoryStore : public SteppedStore {
   const int64_t run_started_ns_;
   std::vector<std::unique_ptr<File>> locks_;
   const std::string ledger_directory_;
-  StoreShared shared_;
+  std::atomic<uint64_t> next_sequence_{1};
   std::unique_ptr<Notary> notary_;  // nullptr: the ledger cannot be kept
   Ring ring_;
   Directories packet_directories_, record_directories_;
   std::vector<std::unique_ptr<QueueingStoreWorker>> workers_;
-  // The segments being written, by worker and class: the writing thread's.
-  std::vector<std::array<std::shared_ptr<SegmentFile>, kRetentionClassCount>> open_;
   mutable std::mutex failure_mutex_;
   Result<void> failure_;
   RecordBatch unsafe_;  // syncs that failed, not written yet; under failure_mutex_
   std::unique_ptr<RecordWriter> records_;
   std::unique_ptr<RequestTaker> requests_;  // nullptr: there is no ledger to note them in
-  std::unique_ptr<Housekeeper> housekeeper_;
-  std::atomic<bool> stopping_{false};
+  std::unique_ptr<Housekeepers> housekeepers_;
+  std::vector<std::unique_ptr<PacketWriter>> writers_;  // one for each directory
   std::atomic<bool> closing_{false};
-  std::thread writing_thread_;
+  std::mutex flushing_mutex_;
+  std::condition_variable flushing_ends_;
+  bool flushing_ended_ = false;
+  std::thread flushing_thread_;
 };
 
 // The part that all segments of a stream of this run have in common, with the newest segment of the run before it.
@@ -152,11 +148,8 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, UsableDir
       ledger_directory_(std::move(ledger_directory)),
       ring_(files_, parts),
       packet_directories_(files_, clock_, "packets", options_.directories),
-      record_directories_(files_, clock_, "records", options_.directories),
-      open_(options.workers) {
-  shared_.next_sequence = existing.last_sequence + 1;
-  shared_.frames_ready = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  GT_CHECK(shared_.frames_ready >= 0);
+      record_directories_(files_, clock_, "records", options_.directories) {
+  next_sequence_ = existing.last_sequence + 1;
   if (!usable.failure) {
     note_failure(usable.failure);
     log_error("store: this run goes on in {} of its directories", options_.directories.size());
@@ -165,6 +158,17 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, UsableDir
   for (Ring::Segment& segment : existing.segments) ring_.add_sealed(std::move(segment), 0);
   if (requests_ != nullptr) requests_->take_all();  // before anything is evicted that they would keep
 
+  housekeepers_ = std::make_unique<Housekeepers>(
+      files_, ring_, clock_, notary_.get(), options_.sync_interval_s, options_.directories,
+      [this](const auto& segment, const auto& content, const auto& why) { note_unsafe(segment, content, why); });
+  housekeepers_->each_round([this] {
+    if (requests_ != nullptr) requests_->take();
+    if (notary_ != nullptr) notary_->tick();
+  });
+  for (size_t directory = 0; directory < options_.directories.size(); directory++) {
+    writers_.push_back(std::make_unique<PacketWriter>(files_, packet_directories_, directory, ring_, *housekeepers_,
+                                                      [this](const Result<void>& written) { keep_failure(written); }));
+  }
   QueueingStoreWorker::Options worker_options;
   const std::vector<uint64_t> sizes = segment_sizes(options_, parts);
   worker_options.reference_memory_bytes = options_.reference_memory_bytes / options_.workers;
@@ -172,6 +176,7 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, UsableDir
   worker_options.may_block = !live;
   worker_options.identities = &identities_;
   worker_options.clock = &clock_;
+  worker_options.next_sequence = &next_sequence_;
   for (unsigned worker = 0; worker < options_.workers; worker++) {
     worker_options.limits = {options_.segment_raw_bytes_max, sizes[worker]};
     for (size_t retention = 0; retention < worker_options.base_headers.size(); retention++) {
@@ -181,31 +186,31 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, UsableDir
       header.ordinal_domain = options_.shared_ordinals ? 0 : worker;
       worker_options.base_headers[retention] = begin_stream(header, existing);
     }
-    workers_.push_back(std::make_unique<QueueingStoreWorker>(worker_options, shared_));
+    PacketWriter& writer = *writers_[worker % writers_.size()];
+    worker_options.wake_fd = writer.wake_fd();
+    workers_.push_back(std::make_unique<QueueingStoreWorker>(worker_options));
+    writer.serve(*workers_.back());
   }
-  housekeeper_ = std::make_unique<Housekeeper>(
-      files_, ring_, clock_, notary_.get(), options_.sync_interval_s,
-      [this](const auto& segment, const auto& content, const auto& why) { note_unsafe(segment, content, why); });
   SegmentHeader records_header;
   records_header.kind = SegmentKind::kRecords;
   records_ = std::make_unique<RecordWriter>(
       files_, record_directories_, begin_stream(records_header, existing),
-      std::min(kRecordSegmentBytesMax, sizes.front()), [this] { return shared_.next_sequence.fetch_add(1); },
-      identities_, clock_, ring_, *housekeeper_);
-  if (requests_ != nullptr) housekeeper_->each_round([this] { requests_->take(); });
+      std::min(kRecordSegmentBytesMax, sizes.front()), [this] { return next_sequence_.fetch_add(1); }, identities_,
+      clock_, ring_, *housekeepers_);
 }
 
 void DirectoryStore::start_threads() {
   ring_.start();
-  housekeeper_->start();
-  writing_thread_ = std::thread([this] {
-    name_this_thread("gt-store-write");
-    write_frames();
+  housekeepers_->start();
+  for (auto& writer : writers_) writer->start();
+  flushing_thread_ = std::thread([this] {
+    name_this_thread("gt-store-records");
+    flush_records();
   });
 }
 
 void DirectoryStore::work_without_threads() {
-  ring_.instead_of_waiting([this] { (void)housekeeper_->seal_next(); });
+  ring_.instead_of_waiting([this] { (void)housekeepers_->seal_next(); });
 }
 
 // A store without a ledger still records: what cannot be proved later is better than what is not there.
@@ -228,7 +233,7 @@ void DirectoryStore::open_ledger(ExistingSegments& existing) {
   if (notary_->any_run_broke_off()) put_away(files_, existing.headless);  // else it is somebody else's file
   // Numbers of segments that are gone are not given again: the ledger has them.
   if (notary_->last_sequence() <= kSequenceMax / 2) {
-    shared_.next_sequence = std::max(shared_.next_sequence.load(), notary_->last_sequence() + 1);
+    next_sequence_ = std::max(next_sequence_.load(), notary_->last_sequence() + 1);
   }
   std::map<std::string, SegmentFacts> listed = notary_->listed();
   list_recovered(listed);
@@ -263,11 +268,20 @@ void DirectoryStore::list_recovered(std::map<std::string, SegmentFacts>& listed)
 
 DirectoryStore::~DirectoryStore() {
   if (!closing_) (void)close({});
-  ::close(shared_.frames_ready);
 }
 
-// Not left to the housekeeper, which may be sealing a segment for longer than a record may wait. Frames must not wait
-// for records either: whoever is writing some at the moment is left alone.
+// Not left to the housekeepers, which may be sealing a segment for longer than a record may wait, nor to the packets'
+// writers, which must not wait for records.
+void DirectoryStore::flush_records() {
+  constexpr auto kInterval = std::chrono::milliseconds(100);
+  std::unique_lock lock(flushing_mutex_);
+  while (!flushing_ends_.wait_for(lock, kInterval, [this] { return flushing_ended_; })) {
+    lock.unlock();
+    write_old_records();
+    lock.lock();
+  }
+}
+
 void DirectoryStore::write_old_records() {
   write_events();
   records_->flush_if_old();
@@ -334,87 +348,11 @@ Result<void> DirectoryStore::status() const {
   return failure_;
 }
 
-// A segment in the worker's directory, or in another one when that fails; the frame is in it.
-Result<void> DirectoryStore::begin_segment(unsigned worker, const ClosedFrame& frame,
-                                           std::shared_ptr<SegmentFile>& segment) {
-  if (segment != nullptr) housekeeper_->finished(std::exchange(segment, nullptr));
-  for (;;) {  // a directory that fails twice is set aside
-    auto directory = packet_directories_.choose(worker);
-    if (!directory) return pass_on(directory);
-    auto created = SegmentFile::create(files_, *directory, *frame.begins_segment, ring_);
-    Result<void> begun = created ? (*created)->append(frame.header, frame.bytes.bytes()) : pass_on(created);
-    if (begun) begun = (*created)->publish();
-    if (begun) {
-      segment = std::move(*created);
-      housekeeper_->opened(segment);
-      packet_directories_.worked(*directory);
-      return {};
-    }
-    packet_directories_.set_aside(*directory, begun.error());
-  }
-}
-
-// A segment that cannot be written on ends.
-Result<void> DirectoryStore::append(const ClosedFrame& frame, std::shared_ptr<SegmentFile>& segment) {
-  Result<void> appended = segment->append(frame.header, frame.bytes.bytes());
-  if (appended) {
-    packet_directories_.worked(parent_directory(segment->path()));
-  } else {
-    packet_directories_.set_aside(parent_directory(segment->path()), appended.error());
-    housekeeper_->finished(std::exchange(segment, nullptr));
-  }
-  return appended;
-}
-
-// A frame that cannot be written is lost, and those of its segment behind it: they may refer to it. The stream, which
-// learns of it by interrupt(), begins another segment.
-void DirectoryStore::write(unsigned worker, const ClosedFrame& frame) {
-  auto& segment = open_[worker][static_cast<size_t>(frame.retention)];
-  if (frame.begins_segment == nullptr && segment == nullptr) return workers_[worker]->not_written(frame);
-  const Result<void> written =
-      frame.begins_segment != nullptr ? begin_segment(worker, frame, segment) : append(frame, segment);
-  if (written) return workers_[worker]->written(frame);
-  keep_failure(written);  // the directories have said it
-  workers_[worker]->not_written(frame);
-  workers_[worker]->interrupt(frame.retention, packet_directories_.any_usable());
-}
-
-// Takes one frame from each queue; false when all were empty.
-bool DirectoryStore::write_queued() {
-  bool any = false;
-  for (unsigned worker = 0; worker < workers_.size(); worker++) {
-    const ClosedFrame* frame = workers_[worker]->queue().oldest();
-    if (frame == nullptr) continue;
-    any = true;
-    write(worker, *frame);
-    workers_[worker]->queue().pop();
-  }
-  if (!status() && packet_directories_.any_usable()) {
-    for (auto& worker : workers_) worker->look_again();
-  }
-  return any;
-}
-
 bool DirectoryStore::step_writing() {
-  const bool any = write_queued();
+  bool any = false;
+  for (auto& writer : writers_) any |= writer->write_queued();
   write_old_records();
   return any;
-}
-
-void DirectoryStore::write_frames() {
-  constexpr int kTimeout_ms = 100;
-  for (;;) {
-    const bool stopping =
-        stopping_.load(std::memory_order_acquire);  // read before looking: what was pushed by then is seen
-    while (write_queued()) write_old_records();
-    if (stopping) return;
-    write_old_records();
-    pollfd ready{shared_.frames_ready, POLLIN, 0};
-    if (::poll(&ready, 1, kTimeout_ms) > 0) {
-      uint64_t count;
-      (void)!::read(shared_.frames_ready, &count, sizeof count);
-    }
-  }
 }
 
 Result<void> DirectoryStore::settle() {
@@ -425,29 +363,23 @@ Result<void> DirectoryStore::settle() {
 Result<void> DirectoryStore::close(const RecordBatch& last) {
   if (closing_.exchange(true)) return status();
   for (auto& worker : workers_) worker->flush();
-  stopping_.store(true, std::memory_order_release);
-  const uint64_t one = 1;
-  (void)!::write(shared_.frames_ready, &one, sizeof one);
-  if (writing_thread_.joinable()) {
-    writing_thread_.join();
-  } else {
-    write_frames();
+  for (auto& writer : writers_) writer->finish();
+  {
+    const std::lock_guard lock(flushing_mutex_);
+    flushing_ended_ = true;
+    flushing_ends_.notify_one();
   }
-  for (auto& worker : open_) {
-    for (auto& segment : worker) {
-      if (segment != nullptr) housekeeper_->finished(std::exchange(segment, nullptr));
-    }
-  }
-  housekeeper_->drain();
+  if (flushing_thread_.joinable()) flushing_thread_.join();
+  housekeepers_->drain();
   // A sync that failed until here is among the records; one of the records' own segment among the last.
   write_events();
   records_->finish_segment_now();
-  housekeeper_->drain();
+  housekeepers_->drain();
   note_failure(records_->close(last));
-  note_failure(housekeeper_->stop());
+  note_failure(housekeepers_->stop());
   ring_.stop();
   if (requests_ != nullptr) requests_->take();
-  if (notary_ != nullptr) (void)notary_->end(housekeeper_->unsealed(), {});  // it says itself what fails
+  if (notary_ != nullptr) (void)notary_->end(housekeepers_->unsealed(), {});  // it says itself what fails
   for (const std::string& directory : options_.directories) note_failure(files_.sync_directory(directory));
   return status();
 }

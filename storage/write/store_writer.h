@@ -1,6 +1,6 @@
 // The writing side of the store: what a capture holds. One Store per process and store directory (it takes a lock
 // file); one StoreWorker per capture worker, used by that worker's thread alone; everything slow (writing, sealing,
-// index writing, eviction) happens on the store's own thread behind bounded queues.
+// index writing, eviction) happens on the store's own threads behind bounded queues.
 #pragma once
 
 #include <cstdint>

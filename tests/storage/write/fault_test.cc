@@ -6,6 +6,7 @@
 #include <map>
 #include <numeric>
 #include <random>
+#include <thread>
 
 #include "storage/query/presence.h"
 #include "tests/storage/store_support.h"
@@ -251,6 +252,35 @@ TEST_CASE("while the disk hangs packets are dropped and counted, and nobody wait
   const StoreCounts counts = worker.counts();
   CHECK(counts.pending == 0);
   CHECK(counts.added == counts.stored + counts.dropped_queue_full);
+  REQUIRE((*store)->close());
+}
+
+TEST_CASE("a directory that hangs holds up the workers whose packets belong there, and no others", "[store][fault]") {
+  TurnedClock clock;
+  SimulatedFiles files;
+  StoreOptions options = simulated_store(files, clock);
+  options.directories = {"/calm", "/hanging"};
+  options.workers = 2;
+  options.segment_raw_bytes_max = 1;  // each frame ends its segment; nothing but sealing syncs one
+  auto store = Store::open(options, true);
+  REQUIRE(store);
+  std::atomic<bool> hangs{true};
+  std::atomic<uint64_t> sealed{0};
+  files.set_fault([&](const SimulatedFiles::Call& call) {
+    if (call.path.starts_with("/hanging/")) hangs.wait(true);
+    if (call.operation == Operation::kSync && call.path.ends_with("-full.gtp")) sealed++;
+    return SimulatedFiles::Outcome{};
+  });
+  write_packets(**store, repeating_traffic(74, kPackets), 2, 5);
+  StoreWorker &held_up = (*store)->worker(1), &worker = (*store)->worker(0);
+  while (worker.counts().pending != 0) std::this_thread::yield();
+  CHECK(worker.counts().stored == kPackets / 2);
+  while (sealed == 0) std::this_thread::yield();
+  CHECK(held_up.counts().stored == 0);
+  hangs = false;
+  hangs.notify_all();
+  REQUIRE((*store)->settle());
+  CHECK(held_up.counts().stored == kPackets / 2);
   REQUIRE((*store)->close());
 }
 
