@@ -17,7 +17,20 @@ bool is_address_resolution(const DecodedPacket& d) {
          d.source_port <= kLastType;
 }
 
+constexpr LinkType kLinkTypes[] = {LinkType::kEthernet, LinkType::kRaw,  LinkType::kLinuxSll, LinkType::kLinuxSll2,
+                                   LinkType::kNull,     LinkType::kLoop, LinkType::kIpv4,     LinkType::kIpv6};
+
 }  // namespace
+
+Result<void> check_packet_expression(const std::string& expression) {
+  Result<void> first;
+  for (const LinkType type : kLinkTypes) {
+    const Result<BpfProgram> program = BpfProgram::compile(expression, type);
+    if (program) return {};
+    if (first) first = fail("{}", program.error().message);
+  }
+  return first;
+}
 
 std::string describe(const FilterOptions& options) {
   std::string out;
@@ -63,10 +76,7 @@ Result<PacketFilter> PacketFilter::compile(const FilterOptions& options, const s
     if (Result<void> added = filter.programs_->add(type, options.bpf); !added) return pass_on(added);
   }
   // A later file of a directory may bring another link type; an expression that makes no sense there selects nothing.
-  for (const LinkType type : {LinkType::kEthernet, LinkType::kRaw, LinkType::kLinuxSll, LinkType::kLinuxSll2,
-                              LinkType::kNull, LinkType::kLoop, LinkType::kIpv4, LinkType::kIpv6}) {
-    (void)filter.programs_->add(type, options.bpf);
-  }
+  for (const LinkType type : kLinkTypes) (void)filter.programs_->add(type, options.bpf);
   return filter;
 }
 

@@ -27,6 +27,9 @@ struct FilterOptions {
 // The filters in words, for records: "ingress 10.9.0.100/128; expression tcp". Empty: everything is kept.
 std::string describe(const FilterOptions& options);
 
+// Fails with libpcap's message when a tcpdump expression makes sense for no type of link.
+Result<void> check_packet_expression(const std::string& expression);
+
 class PacketFilter {
  public:
   enum class Verdict : uint8_t { kPass, kNotIngress, kNotHostile, kBpf };

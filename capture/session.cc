@@ -16,6 +16,7 @@
 #include "capture/sources/source_spec.h"
 #include "capture/visibility.h"
 #include "capture/worker.h"
+#include "common/count_text.h"
 #include "common/log.h"
 #include "common/thread_name.h"
 #include "common/time_text.h"
@@ -399,9 +400,11 @@ void Session::look_around() {
 void Session::show_progress() {
   const WorkerAccount a = account_.total();
   const PortAccount p = account_.ports();
-  write_to_stderr(fmt::format("\r\x1b[K{} packets, {}, {} missed, {} dropped, {} HTTP, {} alerts",
-                              a[Counter::kReceived], format_size(a[Counter::kReceivedBytes]), p[PortCounter::kMissed],
-                              a.total(CounterGroup::kDropped), a[Counter::kHttpTransactions], a[Counter::kAlerts]));
+  write_to_stderr(
+      fmt::format("\r\x1b[K{}, {}, {} missed, {} dropped, {} HTTP, {}",
+                  counted(a[Counter::kReceived], "packet", "packets"), format_size(a[Counter::kReceivedBytes]),
+                  format_count(p[PortCounter::kMissed]), format_count(a.total(CounterGroup::kDropped)),
+                  format_count(a[Counter::kHttpTransactions]), counted(a[Counter::kAlerts], "alert", "alerts")));
 }
 
 // Ends the capture when one source breaks. A recorder that went on with half of its wires would look complete. A store

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/clock.h"
+#include "common/count_text.h"
 #include "common/log.h"
 
 namespace gatetape {
@@ -18,7 +19,7 @@ RecordBatch SessionWatch::links() {
     if (downs == before && down == was_down) continue;
     const std::vector<InterfaceInfo> interfaces = sources_[i]->interfaces();
     const std::string name = interfaces.empty() ? specs_[i] : interfaces.front().name;
-    const std::string detail = fmt::format("{}: {} times since the start", name, downs);
+    const std::string detail = fmt::format("{}: {} since the start", name, counted(downs, "time", "times"));
     const int64_t now_ns = wall_clock_ns();
     if (downs != before) batch.append(EventRecord{now_ns, kEventLinkDown, detail});
     if (!down) batch.append(EventRecord{now_ns, kEventLinkUp, name});
@@ -57,7 +58,7 @@ RecordBatch SessionWatch::account_failures(const AccountKeeper& keeper) {
   const std::string why = keeper.failure();
   if (account_failures_ == 0) log_warning("the account would not survive a kill: {}", why);
   account_failures_ = failures;
-  const std::string detail = fmt::format("{} times since the start: {}", failures, why);
+  const std::string detail = fmt::format("{} since the start: {}", counted(failures, "time", "times"), why);
   batch.append(EventRecord{wall_clock_ns(), kEventAccountNotKept, detail});
   return batch;
 }

@@ -42,17 +42,21 @@ LedgerFacts run_facts() {
 }
 
 void EvidenceCommandOptions::add_to(CommandLine& line) {
-  auto add = line.options().add_options();
-  add("signing-key", po::value(&key_path)->value_name("FILE"),
-      ("the Ed25519 key that signs the store's ledger; made when missing (default: " + SigningKey::default_path() + ")")
-          .c_str());
-  add("checkpoint-to", po::value(&checkpoint_to)->composing()->value_name("FILE|syslog:ADDR|unix:PATH"),
-      "hand each signed checkpoint out, best to another machine: only so can be shown later that nothing was cut off; "
-      "may "
-      "be given again");
-  add("checkpoint-interval",
-      po::value(&checkpoint_interval_s)->value_name("SECONDS")->default_value(checkpoint_interval_s),
-      "how often what was sealed is signed, beside at each seal");
+  line.text(
+      "signing-key", "FILE", key_path,
+      "the Ed25519 key that signs the store's ledger; made when missing (default: " + SigningKey::default_path() + ")");
+  const auto take_place = [this](const std::string& place) -> Result<void> {
+    if (auto target = checkpoint_target(place); !target) return pass_on(target);
+    checkpoint_to.push_back(place);
+    return {};
+  };
+  line.take_each(
+      "checkpoint-to", "FILE|syslog:ADDR|unix:PATH", take_place,
+      "hand each signed checkpoint out, best to another machine: only so can be shown later that nothing was "
+      "cut off. FILE is appended to; syslog: is a datagram to an IP address, with or without :PORT; unix: is "
+      "a stream socket on which a program of yours listens at PATH and gets a line each");
+  line.number("checkpoint-interval", "SECONDS", checkpoint_interval_s, 1, kIntervalMax_s,
+              "how often what was sealed is signed, beside at each seal");
 }
 
 std::vector<std::string> EvidenceCommandOptions::files() const {
@@ -63,12 +67,13 @@ std::vector<std::string> EvidenceCommandOptions::files() const {
   return files;
 }
 
-Result<void> CheckpointOutlets::start(const std::vector<std::string>& places, const std::atomic<bool>& stop) {
+Result<void> CheckpointOutlets::start(const std::vector<std::string>& places, const std::atomic<bool>& stop,
+                                      const std::atomic<uint32_t>& reopen_count) {
   for (const std::string& place : places) {
     auto target = checkpoint_target(place);
-    if (!target) return fail("--checkpoint-to {}", target.error().message);
+    if (!target) return fail("--checkpoint-to {}: {}", place, target.error().message);
     auto outlet = std::make_unique<Outlet>("checkpoints", std::move(*target));
-    if (auto started = outlet->start({.stop = &stop}); !started)
+    if (auto started = outlet->start({.stop = &stop, .reopen_count = &reopen_count}); !started)
       return fail("--checkpoint-to {}", started.error().message);
     places_.push_back({std::move(outlet), takes_whole_notes(place)});
   }
@@ -95,18 +100,24 @@ void CheckpointOutlets::end() {
   for (Place& place : places_) (void)place.outlet->wait();  // it says what was lost
 }
 
-Result<EvidenceOptions> EvidenceCommandOptions::prepare(const std::vector<std::string>& store_directories) const {
-  if (checkpoint_interval_s < 1 || checkpoint_interval_s > kIntervalMax_s) {
-    return fail("--checkpoint-interval {}: expected 1 to {}", checkpoint_interval_s, kIntervalMax_s);
+std::string EvidenceCommandOptions::key_file() const {
+  return key_path.empty() ? SigningKey::default_path() : key_path;
+}
+
+Result<void> EvidenceCommandOptions::check(const std::vector<std::string>& store_directories) const {
+  for (const std::string& directory : store_directories) {
+    if (!lies_in(key_file(), directory)) continue;
+    return fail("the key {} must not lie in the store {}: who holds the one must not hold the other (--signing-key)",
+                key_file(), directory);
   }
+  return {};
+}
+
+Result<EvidenceOptions> EvidenceCommandOptions::prepare() const {
   EvidenceOptions options;
   options.checkpoint_interval_s = checkpoint_interval_s;
   options.run_facts = run_facts();
-  const std::string path = key_path.empty() ? SigningKey::default_path() : key_path;
-  for (const std::string& directory : store_directories) {
-    if (!lies_in(path, directory)) continue;
-    return fail("{}: the key must not lie in the store {}: who holds the one must not hold the other", path, directory);
-  }
+  const std::string path = key_file();
   bool made = false;
   auto key = SigningKey::load_or_make(path, made);
   if (!key && !key_path.empty()) return fail("--signing-key {}", key.error().message);

@@ -18,9 +18,12 @@ struct EvidenceCommandOptions {
   unsigned checkpoint_interval_s = EvidenceOptions().checkpoint_interval_s;
 
   void add_to(CommandLine& line);
+  std::string key_file() const;
+  // Fails when the key would lie in one of the store's directories.
+  Result<void> check(const std::vector<std::string>& store_directories) const;
   // Loads the key, or makes it, and prints its fingerprint. Without --signing-key a key that cannot be had is a
-  // warning, and nothing is signed. Fails when the key lies in one of the store's directories.
-  Result<EvidenceOptions> prepare(const std::vector<std::string>& store_directories) const;
+  // warning, and nothing is signed.
+  Result<EvidenceOptions> prepare() const;
   // The places in checkpoint_to that are files.
   std::vector<std::string> files() const;
 };
@@ -30,7 +33,9 @@ struct EvidenceCommandOptions {
 class CheckpointOutlets {
  public:
   // Fails when a place cannot be right.
-  Result<void> start(const std::vector<std::string>& places, const std::atomic<bool>& stop);
+  // Each change of `reopen_count` opens files anew.
+  Result<void> start(const std::vector<std::string>& places, const std::atomic<bool>& stop,
+                     const std::atomic<uint32_t>& reopen_count);
   // One thread at a time. Does not block.
   void hand_out(const std::string& note);
   // Call when no more will come: waits for a moment until all are written, and says what is lost.

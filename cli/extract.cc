@@ -30,32 +30,13 @@ struct ExtractOptions {
   std::string statement;
   std::string sid, community_id;
   std::string bundle, signing_key;
+  bool require_complete = false, explain = false;
+
+  CaptureFormat capture_format() const { return format == "pcap" ? CaptureFormat::kPcap : CaptureFormat::kPcapng; }
 };
 
-void add_options(ExtractOptions& o, po::options_description& options) {
-  o.query.add_to(options);
-  options.add_options()("write,w", po::value(&o.output)->value_name("FILE|-"),
-                        "output file (default -, standard output)");
-  options.add_options()("format", po::value(&o.format)->value_name("pcapng|pcap"),
-                        "default pcapng; both in nanoseconds");
-  options.add_options()("sid", po::value(&o.sid)->value_name("N"), "short for: EXPR and sid N");
-  options.add_options()("community-id", po::value(&o.community_id)->value_name("C"),
-                        "short for: EXPR and community_id C");
-  options.add_options()("statement", po::value(&o.statement)->value_name("FILE"),
-                        "write a JSON statement of what was extracted and how complete it is");
-  options.add_options()("require-complete", "end with 3 unless the extract is shown to be complete");
-  options.add_options()("explain", "explain on stderr how EXPR was split and what was read");
-  options.add_options()("bundle", po::value(&o.bundle)->value_name("DIR"),
-                        "instead of a file write a directory of packets, records, statement and the proofs that the "
-                        "sensor recorded these packets: 'verify --bundle' needs nothing else");
-  options.add_options()(
-      "signing-key", po::value(&o.signing_key)->value_name("FILE"),
-      "with --bundle: the sensor's key, which signs the manifest (default: where the sensor said that "
-      "it lies, if you may read it)");
-}
-
-// Joins the user's expression with the terms of --sid and --community-id. Each is first parsed alone, so that columns
-// in error messages are the user's.
+// Joins the user's expression with the terms of --sid and --community-id. It is first parsed alone, so that columns in
+// messages are the user's.
 Result<Expression> expression_of(const ExtractOptions& o) {
   std::string text = o.query.expression;
   Result<Expression> expression = Expression::parse(text);
@@ -63,7 +44,6 @@ Result<Expression> expression_of(const ExtractOptions& o) {
   for (const auto& [name, value] : {std::pair("sid", o.sid), std::pair("community_id", o.community_id)}) {
     if (value.empty()) continue;
     const std::string term = fmt::format("{} \"{}\"", name, value);
-    if (Result<Expression> alone = Expression::parse(term); !alone) return alone;
     text = expression->selects_everything() ? term : fmt::format("({}) and {}", text, term);
     expression = Expression::parse(text);
     if (!expression) return expression;
@@ -71,10 +51,17 @@ Result<Expression> expression_of(const ExtractOptions& o) {
   return expression;
 }
 
-Result<CaptureFormat> format_of(const std::string& name) {
-  if (name == "pcapng") return CaptureFormat::kPcapng;
-  if (name == "pcap") return CaptureFormat::kPcap;
-  return fail("--format {}: expected pcapng or pcap", name);
+// Takes a value that makes a term of an expression: "2019401" for sid.
+CommandLine::Take take_term(const char* name, std::string& value) {
+  return [name, &value](const std::string& text) -> Result<void> {
+    if (text.find('"') != std::string::npos) return fail("a quote cannot be part of it");
+    if (const Result<Expression> alone = Expression::parse(fmt::format("{} \"{}\"", name, text)); !alone) {
+      const std::string& message = alone.error().message;  // with a column, which is none of the user's
+      return fail("{}", message.substr(message.find(": ") + 2));
+    }
+    value = text;
+    return {};
+  };
 }
 
 Result<void> write_statement(const std::string& path, const ExtractStatement& statement) {
@@ -119,7 +106,7 @@ Origin origin_of(const std::vector<std::string>& store) {
   char host[HOST_NAME_MAX + 1] = "";
   (void)::gethostname(host, sizeof host - 1);
   const passwd* user = ::getpwuid(::getuid());
-  return {host, user == nullptr ? std::to_string(::getuid()) : user->pw_name, kVersion, split_list(store)};
+  return {host, user == nullptr ? std::to_string(::getuid()) : user->pw_name, kVersion, store};
 }
 
 // The key that signed the store's newest checkpoint, if it can be had. Only one that was named must be the right one.
@@ -150,14 +137,13 @@ void say_what_is_proven(const ExtractStatement& s) {
   }
 }
 
-Result<ExtractStatement> do_extract(StoreReader& reader, Expression& expression, const ExtractOptions& o,
-                                    CaptureFormat format, const TimeRange& range) {
+Result<ExtractStatement> do_extract(StoreReader& reader, Expression& expression, const ExtractOptions& o) {
   if (!o.bundle.empty()) {
     BundleRequest request;
     request.directory = o.bundle;
-    request.stores = split_list(o.query.store);
-    request.range = range;
-    request.origin = origin_of(split_list(o.query.store));
+    request.stores = o.query.store;
+    request.range = o.query.range;
+    request.origin = origin_of(o.query.store);
     request.append_record = [](std::string& out, const Record& record) { append_eve(out, record); };
     request.note = [&](ExtractStatement& statement, const Sha256Digest& packets) {
       statement.custody = note_extraction(statement, {o.bundle, packets, ""});
@@ -166,22 +152,21 @@ Result<ExtractStatement> do_extract(StoreReader& reader, Expression& expression,
     return extract_bundle(reader, expression, request, interrupted);
   }
   ExtractRequest request;
-  request.range = range;
-  request.origin = origin_of(split_list(o.query.store));
+  request.range = o.query.range;
+  request.origin = origin_of(o.query.store);
   request.output.path = o.output;
-  request.output.format = format;
+  request.output.format = o.capture_format();
   return extract(reader, expression, request, interrupted);
 }
 
 // Each extraction is noted, those that fail, too: they may have given packets away.
-Result<ExtractStatement> extract_as_asked(StoreReader& reader, Expression& expression, const ExtractOptions& o,
-                                          CaptureFormat format, const TimeRange& range) {
+Result<ExtractStatement> extract_as_asked(StoreReader& reader, Expression& expression, const ExtractOptions& o) {
   const std::string& output = o.bundle.empty() ? o.output : o.bundle;
-  Result<ExtractStatement> statement = do_extract(reader, expression, o, format, range);
+  Result<ExtractStatement> statement = do_extract(reader, expression, o);
   if (!statement) {
     ExtractStatement failed;
     failed.expression = expression.text();
-    failed.range = range;
+    failed.range = o.query.range;
     failed.origin = origin_of(o.query.store);
     (void)note_extraction(failed, {output, std::nullopt, statement.error().message});  // the failure is what is said
   } else if (!statement->custody) {
@@ -190,7 +175,7 @@ Result<ExtractStatement> extract_as_asked(StoreReader& reader, Expression& expre
   return statement;
 }
 
-int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, const TimeRange& range) {
+int extract_and_tell(const CommandLine& line, const ExtractOptions& o) {
   Result<Expression> expression = expression_of(o);
   if (!expression) return line.usage_error(expression.error().message);
   Result<std::unique_ptr<StoreReader>> reader = open_store(o.query.store);
@@ -203,9 +188,9 @@ int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, 
 
   catch_interrupts();
   make_files_private();  // extracts are as private as the store
-  Result<ExtractStatement> statement = extract_as_asked(**reader, *expression, o, format, range);
+  Result<ExtractStatement> statement = extract_as_asked(**reader, *expression, o);
   if (!statement) return line.failed(statement.error());
-  if (line.has("explain")) {
+  if (o.explain) {
     fmt::print(stderr, "{}{}", expression->explain(), explain_index(index_filter_of(*expression)));
     fmt::print(stderr, "read: {} of {}, {}; {} skipped\n",
                counted(statement->read.packets_visited, "packet", "packets"),
@@ -221,47 +206,69 @@ int run(const CommandLine& line, const ExtractOptions& o, CaptureFormat format, 
   if (!o.statement.empty()) {
     if (Result<void> written = write_statement(o.statement, *statement); !written) return line.failed(written.error());
   }
-  if (line.has("require-complete") && !statement->complete()) return kExitNotComplete;
+  if (o.require_complete && !statement->complete()) return kExitNotComplete;
   return kExitDone;
 }
 
+class ExtractCommand : public Command {
+ public:
+  CommandText text() const override {
+    return {.command = "extract",
+            .usage = "--store DIR [EXPR] [options]",
+            .summary = std::string("Writes the stored packets that EXPR selects, or all without EXPR, with the bytes, "
+                                   "times and order in which they were captured. States on stderr how complete they "
+                                   "are.\n\n") +
+                       kExpressionHelp,
+            .examples =
+                "  gatetape extract --store /var/lib/gatetape -w all.pcapng\n"
+                "  gatetape extract --store /var/lib/gatetape --since -2h host 203.0.113.9 and port 443 | tshark -r -\n"
+                "  gatetape extract --store /var/lib/gatetape 'http.host == \"shop.example.com\" and http.status >= "
+                "500' -w "
+                "x.pcapng\n"
+                "  gatetape extract --store /var/lib/gatetape --sid 2019401 -w alert.pcapng --statement alert.json\n"
+                "  gatetape extract --store /var/lib/gatetape host 203.0.113.9 --bundle case-17\n"};
+  }
+
+  void add_options(CommandLine& line) override {
+    o_.query.add_to(line);
+    line.text("write,w", "FILE|-", o_.output, "output file (default: -, standard output)");
+    line.choice("format", o_.format, {"pcapng", "pcap"}, "format of the file; both have nanoseconds");
+    line.take("sid", "N", take_term("sid", o_.sid), "short for: EXPR and sid N");
+    line.take("community-id", "C", take_term("community_id", o_.community_id), "short for: EXPR and community_id C");
+    line.text("statement", "FILE", o_.statement, "write a JSON statement of what was extracted and how complete it is");
+    line.flag("require-complete", o_.require_complete, "end with 3 unless the extract is shown to be complete");
+    line.flag("explain", o_.explain, "explain on stderr how EXPR was split and what was read");
+    line.text("bundle", "DIR", o_.bundle,
+              "instead of a file write a directory of packets, records, statement and the proofs that the sensor "
+              "recorded these packets: 'verify --bundle' needs nothing else");
+    line.text("signing-key", "FILE", o_.signing_key,
+              "with --bundle: the sensor's key, which signs the manifest (default: where the sensor said that it lies, "
+              "if you may read it)");
+    line.positional(words_);
+  }
+
+  int run(const CommandLine& line) override {
+    o_.query.expression = joined(words_);
+    if (!o_.bundle.empty() && (line.given("write") || line.given("format"))) {
+      return line.usage_error("--bundle writes a pcapng file of its own: leave --write and --format out");
+    }
+    if (o_.bundle.empty() && line.given("signing-key")) return line.usage_error("--signing-key is for --bundle");
+    if (const Result<void> checked = o_.query.check(line); !checked) return line.usage_error(checked.error().message);
+    if (o_.bundle.empty() && o_.output == "-" && ::isatty(STDOUT_FILENO) != 0) {
+      return line.usage_error("packets are not written to a terminal: use -w FILE or a pipe");
+    }
+    return extract_and_tell(line, o_);
+  }
+
+ private:
+  ExtractOptions o_;
+  std::vector<std::string> words_;
+};
+
 }  // namespace
 
-int command_extract(int argc, char** argv) {
-  ExtractOptions o;
-  const std::string summary = std::string(
-                                  "Writes the stored packets that EXPR selects, or all without EXPR, with the bytes, "
-                                  "times and order in which they\n"
-                                  "were captured. States on stderr how complete they are.\n\n") +
-                              kExpressionHelp;
-  CommandLine line(
-      {.command = "extract",
-       .usage = "--store DIR [EXPR] [options]",
-       .summary = summary.c_str(),
-       .examples =
-           "  gatetape extract --store /var/lib/gatetape -w all.pcapng\n"
-           "  gatetape extract --store /var/lib/gatetape --since -2h host 203.0.113.9 and port 443 | tshark -r -\n"
-           "  gatetape extract --store /var/lib/gatetape 'http.host == \"shop.example.com\" and http.status >= 500' -w "
-           "x.pcapng\n"
-           "  gatetape extract --store /var/lib/gatetape --sid 2019401 -w alert.pcapng --statement alert.json\n"
-           "  gatetape extract --store /var/lib/gatetape host 203.0.113.9 --bundle case-17\n"});
-  add_options(o, line.options());
-  line.positional("expression");
-  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
-  o.query.expression = line.joined("expression");
-
-  if (!o.bundle.empty() && (o.output != "-" || o.format != "pcapng")) {
-    return line.usage_error("--bundle writes a pcapng file of its own: leave --write and --format out");
-  }
-  if (o.bundle.empty() && !o.signing_key.empty()) return line.usage_error("--signing-key is for --bundle");
-  const Result<CaptureFormat> format = format_of(o.format);
-  if (!format) return line.usage_error(format.error().message);
-  const Result<TimeRange> range = o.query.range();
-  if (!range) return line.usage_error(range.error().message);
-  if (o.bundle.empty() && o.output == "-" && ::isatty(STDOUT_FILENO) != 0) {
-    return line.usage_error("packets are not written to a terminal: use -w FILE or a pipe");
-  }
-  return run(line, o, *format, *range);
+std::unique_ptr<Command> command_extract() {
+  return std::make_unique<ExtractCommand>();
 }
 
 }  // namespace gatetape

@@ -1,29 +1,9 @@
 // gatetape key: the sensor's signing key.
-#include <cstring>
-
 #include "cli/commands.h"
-#include "cli/options.h"
 #include "storage/evidence/signing_key.h"
 
 namespace gatetape {
 namespace {
-
-constexpr CommandText kShowText = {
-    .command = "key show",
-    .usage = "[--signing-key FILE]",
-    .summary = "Prints the key's fingerprint, and the public key in PEM for openssl.",
-    .examples = "  gatetape key show\n",
-};
-
-constexpr CommandText kRotateText = {
-    .command = "key rotate",
-    .usage = "[--signing-key FILE]",
-    .summary =
-        "Replaces the key by a new one that the old one signs: whoever trusts the old fingerprint can go on to. The "
-        "old\n"
-        "private key is gone then. A capture that is running signs with the old key until it ends.",
-    .examples = "  gatetape key rotate --signing-key /etc/gatetape/key\n",
-};
 
 void print_key(const SigningKey& key) {
   fmt::print("fingerprint {}\n{}", key.fingerprint(), public_key_pem(key.public_key()));
@@ -32,30 +12,66 @@ void print_key(const SigningKey& key) {
   }
 }
 
-int run(const CommandText& text, bool rotate, int argc, char** argv) {
-  CommandLine line(text);
-  std::string path = SigningKey::default_path();
-  line.options().add_options()("signing-key", po::value(&path)->value_name("FILE")->default_value(path),
-                               "where the key lies");
-  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
-  auto key = SigningKey::load(path);
-  if (!key) return line.failed(key.error());
-  if (rotate) {
-    *key = key->successor();
-    if (const auto saved = key->save(path); !saved) return line.failed(saved.error());
+class KeyCommand : public Command {
+ public:
+  void add_options(CommandLine& line) override {
+    line.text("signing-key", "FILE", path_, "where the key lies (default: " + path_ + ")");
   }
-  print_key(*key);
-  return kExitDone;
-}
+
+  int run(const CommandLine& line) override {
+    auto key = SigningKey::load(path_);
+    if (!key) return line.failed(key.error());
+    if (const Result<void> done = act_on(*key, path_); !done) return line.failed(done.error());
+    print_key(*key);
+    return kExitDone;
+  }
+
+ private:
+  virtual Result<void> act_on(SigningKey& key, const std::string& path) = 0;
+
+  std::string path_ = SigningKey::default_path();
+};
+
+class KeyShowCommand : public KeyCommand {
+ public:
+  CommandText text() const override {
+    return {.command = "key show",
+            .usage = "[--signing-key FILE]",
+            .summary = "Prints the key's fingerprint, and the public key in PEM for openssl.",
+            .examples = "  gatetape key show\n"};
+  }
+
+ private:
+  Result<void> act_on(SigningKey&, const std::string&) override { return {}; }
+};
+
+class KeyRotateCommand : public KeyCommand {
+ public:
+  CommandText text() const override {
+    return {.command = "key rotate",
+            .usage = "[--signing-key FILE]",
+            .summary =
+                "Replaces the key by a new one that the old one signs: whoever trusts the old fingerprint can "
+                "go on to. The old private key is gone then. A capture that is running signs with the old key "
+                "until it ends.",
+            .examples = "  gatetape key rotate --signing-key /etc/gatetape/key\n"};
+  }
+
+ private:
+  Result<void> act_on(SigningKey& key, const std::string& path) override {
+    key = key.successor();
+    return key.save(path);
+  }
+};
 
 }  // namespace
 
-int command_key_show(int argc, char** argv) {
-  return run(kShowText, false, argc, argv);
+std::unique_ptr<Command> command_key_show() {
+  return std::make_unique<KeyShowCommand>();
 }
 
-int command_key_rotate(int argc, char** argv) {
-  return run(kRotateText, true, argc, argv);
+std::unique_ptr<Command> command_key_rotate() {
+  return std::make_unique<KeyRotateCommand>();
 }
 
 }  // namespace gatetape

@@ -23,32 +23,6 @@
 namespace gatetape {
 namespace {
 
-constexpr CommandText kPinText = {
-    .command = "pin",
-    .usage = "--store DIR [--since T] [--until T] [EXPR] --reason TEXT | --store DIR --list",
-    .summary =
-        "Keeps the segments of that time, or those that hold packets which EXPR selects and the records of their "
-        "time,\n"
-        "from being evicted when the ring is full, until 'unpin'. Pins may fill half of the ring, or of a directory's "
-        "part of it; what goes beyond is\n"
-        "refused, and the ledger says so. They hold in a capture that is running, within a second. Who pinned what, "
-        "and\n"
-        "why, is in the store's ledger; --list shows what is pinned.",
-    .examples =
-        "  gatetape pin --store /var/lib/gatetape --since 2026-11-20T09:00:00Z --until 2026-11-20T11:00:00Z "
-        "--reason 'case 17'\n"
-        "  gatetape pin --store /var/lib/gatetape --since -1d host 203.0.113.9 --reason 'case 17'\n"
-        "  gatetape pin --store /var/lib/gatetape --list\n"};
-
-constexpr CommandText kUnpinText = {
-    .command = "unpin",
-    .usage = "--store DIR [--since T] [--until T] [EXPR] --reason TEXT",
-    .summary =
-        "Lets the pinned segments of that time, or those that hold packets which EXPR selects, go again: the oldest "
-        "are\n"
-        "evicted when the ring needs room. Without a time and EXPR all that are pinned.",
-    .examples = "  gatetape unpin --store /var/lib/gatetape --reason 'case 17 is closed'\n"};
-
 constexpr size_t kReasonBytesMax = 1000;
 
 struct PinOptions {
@@ -56,9 +30,7 @@ struct PinOptions {
   std::string reason;
   bool pin;
 
-  bool selects_all(const TimeRange& range) const {
-    return !range.since_ns && !range.until_ns && query.expression.empty();
-  }
+  bool selects_all() const { return !query.range.since_ns && !query.range.until_ns && query.expression.empty(); }
 };
 
 using Pins = std::map<uint64_t, Pin>;  // in force, by sequence number
@@ -89,7 +61,8 @@ Result<LedgerPins> read_pins(const std::string& store) {
 }
 
 // The segments of the time; with an expression those that hold its packets, and the records of their time.
-Result<std::vector<StoredSegment>> selected_segments(const PinOptions& o, TimeRange range) {
+Result<std::vector<StoredSegment>> selected_segments(const PinOptions& o) {
+  TimeRange range = o.query.range;
   auto reader = open_store(o.query.store);
   if (!reader) return pass_on(reader);
   auto segments = (*reader)->segments();
@@ -181,12 +154,12 @@ int wait_for_answers(const CommandLine& line, const std::string& store, const st
   for (const std::string& refused : answer->refused) log_error("{}", refused);
   log_info("{} {}", counted(answer->done, "segment", "segments"), word);
   const size_t waiting = asked.size() - answer->done - answer->refused.size();
-  if (waiting != 0) log_warning("{} still wait for the recorder", counted(waiting, "request", "requests"));
+  if (waiting != 0) log_warning("{} for the recorder", counted(waiting, "request still waits", "requests still wait"));
   return answer->refused.empty() && waiting == 0 ? kExitDone : kExitFailed;
 }
 
-int ask(const CommandLine& line, const PinOptions& o, const TimeRange& range) {
-  const std::string store = split_list(o.query.store).front();
+int ask(const CommandLine& line, const PinOptions& o) {
+  const std::string& store = o.query.store.front();
   const auto pins = read_pins(store);
   if (!pins) return line.failed(pins.error());
   const int64_t now = wall_clock_ns();
@@ -197,10 +170,10 @@ int ask(const CommandLine& line, const PinOptions& o, const TimeRange& range) {
     asked.push_back({now, o.pin, sequence, uuid, user_and_host(), o.reason});
     requests.emplace_back(asked.back());
   };
-  if (!o.pin && o.selects_all(range)) {
+  if (!o.pin && o.selects_all()) {
     for (const auto& [sequence, pin] : pins->pins) add(sequence, pin.segment_uuid);
   } else {
-    const auto segments = selected_segments(o, range);
+    const auto segments = selected_segments(o);
     if (!segments) return line.failed(segments.error());
     for (const StoredSegment& segment : *segments) add(segment.sequence, segment.uuid);
   }
@@ -236,44 +209,92 @@ int list(const CommandLine& line, const std::string& store) {
   }
   fmt::print("{} pinned, {}", counted(pins->pins.size(), "segment", "segments"), format_size(bytes));
   const size_t waiting = requests_waiting(system_files(), store);
-  if (waiting != 0) fmt::print("; {} wait for a recorder", counted(waiting, "request", "requests"));
+  if (waiting != 0) fmt::print("; {} for a recorder", counted(waiting, "request waits", "requests wait"));
   fmt::print("\n");
   return std::fflush(stdout) == 0 ? kExitDone : line.failed(Error{"standard output: it cannot be written"});
 }
 
-int run(const CommandText& text, bool pin, int argc, char** argv) {
-  PinOptions o;
-  o.pin = pin;
-  CommandLine line(text);
-  o.query.add_to(line.options());
-  line.options().add_options()("reason", po::value(&o.reason)->value_name("TEXT"), "why: stands in the ledger");
-  if (pin) line.options().add_options()("list", "show what is pinned, by whom and why");
-  line.positional("expression");
-  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
-  o.query.expression = line.joined("expression");
-  const std::vector<std::string> directories = split_list(o.query.store);
-  if (directories.empty()) return line.usage_error("--store names no directory");
-  if (pin && line.has("list")) return list(line, directories.front());
-  const Result<TimeRange> range = o.query.range();
-  if (!range) return line.usage_error(range.error().message);
-  if (pin && o.selects_all(*range)) return line.usage_error("say what to pin: --since, --until or EXPR");
-  if (o.reason.empty()) return line.usage_error("--reason is missing: it stands in the ledger");
-  if (o.reason.size() > kReasonBytesMax)
-    return line.usage_error(fmt::format("--reason: at most {} bytes", kReasonBytesMax));
-  if (auto expression = Expression::parse(o.query.expression); !expression)
-    return line.usage_error(expression.error().message);
-  catch_interrupts();
-  return ask(line, o, *range);
-}
+// `pin` and `unpin` take the same words.
+class PinningCommand : public Command {
+ public:
+  explicit PinningCommand(bool pin) { options_.pin = pin; }
+
+  void add_options(CommandLine& line) override {
+    options_.query.add_to(line);
+    const auto take_reason = [this](const std::string& text) -> Result<void> {
+      if (text.size() > kReasonBytesMax) return fail("at most {} bytes", kReasonBytesMax);
+      options_.reason = text;
+      return {};
+    };
+    line.take("reason", "TEXT", take_reason, "why: stands in the ledger");
+    if (options_.pin) line.flag("list", list_, "show what is pinned, by whom and why");
+    line.positional(words_);
+  }
+
+  int run(const CommandLine& line) override {
+    QueryOptions& query = options_.query;
+    if (query.store.empty()) return line.usage_error("--store names no directory");
+    if (const Result<void> are_stores = check_stores(query.store); !are_stores) return line.failed(are_stores.error());
+    if (list_) return list(line, query.store.front());
+    query.expression = joined(words_);
+    if (const Result<void> checked = query.check(line); !checked) return line.usage_error(checked.error().message);
+    if (options_.pin && options_.selects_all()) return line.usage_error("say what to pin: --since, --until or EXPR");
+    if (options_.reason.empty()) return line.usage_error("--reason is missing: it stands in the ledger");
+    if (auto expression = Expression::parse(query.expression); !expression)
+      return line.usage_error(expression.error().message);
+    catch_interrupts();
+    return ask(line, options_);
+  }
+
+ private:
+  PinOptions options_;
+  std::vector<std::string> words_;
+  bool list_ = false;
+};
+
+class PinCommand : public PinningCommand {
+ public:
+  PinCommand() : PinningCommand(true) {}
+  CommandText text() const override {
+    return {
+        .command = "pin",
+        .usage = "--store DIR [--since T] [--until T] [EXPR] --reason TEXT | --store DIR --list",
+        .summary =
+            "Keeps the segments of that time, or those that hold packets which EXPR selects and the records of their "
+            "time, from being evicted when the ring is full, until 'unpin'. Pins may fill half of the ring, or of a "
+            "directory's part of it; what goes beyond is refused, and the ledger says so. They hold in a capture that "
+            "is running, within a second. Who pinned what, and why, is in the store's ledger; --list shows what is "
+            "pinned.",
+        .examples =
+            "  gatetape pin --store /var/lib/gatetape --since 2026-11-20T09:00:00Z --until "
+            "2026-11-20T11:00:00Z --reason 'case 17'\n"
+            "  gatetape pin --store /var/lib/gatetape --since -1d host 203.0.113.9 --reason 'case 17'\n"
+            "  gatetape pin --store /var/lib/gatetape --list\n"};
+  }
+};
+
+class UnpinCommand : public PinningCommand {
+ public:
+  UnpinCommand() : PinningCommand(false) {}
+  CommandText text() const override {
+    return {.command = "unpin",
+            .usage = "--store DIR [--since T] [--until T] [EXPR] --reason TEXT",
+            .summary =
+                "Lets the pinned segments of that time, or those that hold packets which EXPR selects, go "
+                "again: the oldest are evicted when the ring needs room. Without a time and EXPR all that are "
+                "pinned.",
+            .examples = "  gatetape unpin --store /var/lib/gatetape --reason 'case 17 is closed'\n"};
+  }
+};
 
 }  // namespace
 
-int command_pin(int argc, char** argv) {
-  return run(kPinText, true, argc, argv);
+std::unique_ptr<Command> command_pin() {
+  return std::make_unique<PinCommand>();
 }
 
-int command_unpin(int argc, char** argv) {
-  return run(kUnpinText, false, argc, argv);
+std::unique_ptr<Command> command_unpin() {
+  return std::make_unique<UnpinCommand>();
 }
 
 }  // namespace gatetape

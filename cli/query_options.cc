@@ -1,5 +1,8 @@
 #include "cli/query_options.h"
 
+#include <algorithm>
+
+#include "cli/rights.h"
 #include "common/count_text.h"
 #include "common/json_writer.h"
 #include "common/log.h"
@@ -8,45 +11,55 @@
 namespace gatetape {
 
 const char* const kExpressionHelp =
-    "EXPR is a tcpdump filter (man pcap-filter) on the packet as stored; 'and' and 'or' have equal precedence in it.\n"
-    "It may also use these names of Gatetape's own; values may be in double quotes:\n"
-    "  any.host A[/L]   any.port N   vlan.id N         packets; behind VLAN tags too\n"
-    "  http.host  http.uri  http.method  http.status   connections with such a transaction (== != contains;\n"
-    "                                                  < <= > >= for numbers); with 'and': one transaction\n"
-    "  sid N            connections in which that rule alerted\n"
-    "  community_id C   flow_id N                      one connection";
+    "EXPR is a tcpdump filter (man pcap-filter) on the packet as stored; 'and' and 'or' have equal precedence in it. "
+    "It "
+    "may also use these names of Gatetape's own; values may be in double quotes:\n"
+    "  any.host A[/L]  any.port N  vlan.id N   packets; behind VLAN tags too\n"
+    "  http.host  http.uri  http.method        connections with such a transaction\n"
+    "  http.status                             (== != contains; < <= > >= for\n"
+    "                                          numbers); with 'and': one transaction\n"
+    "  sid N                                   connections in which that rule alerted\n"
+    "  community_id C   flow_id N              one connection";
 
-void QueryOptions::add_to(po::options_description& options) {
-  options.add_options()("store", po::value(&store)->value_name("DIR[,DIR...]")->required()->composing(),
-                        "directories of the store");
-  options.add_options()(
-      "since", po::value(&since)->value_name("T"),
-      "first instant: RFC 3339 (2026-11-20T10:00:00Z), a date (midnight UTC), now, -2h, -1h30m, or @ and seconds "
-      "since the epoch");
-  options.add_options()("until", po::value(&until)->value_name("T"), "first instant after the range");
+void add_store_option(CommandLine& line, std::vector<std::string>& store) {
+  line.list("store", "DIR[,DIR...]", store, "directories of the store");
 }
 
-Result<TimeRange> QueryOptions::range() const {
-  const int64_t now_ns = wall_clock_ns();
-  TimeRange range;
-  if (!since.empty()) {
-    Result<int64_t> time = parse_time(since, now_ns);
-    if (!time) return fail("--since: {}", time.error().message);
-    range.since_ns = *time;
+Result<void> check_stores(const std::vector<std::string>& directories) {
+  for (const std::string& directory : directories) {
+    const auto names = system_files().list(directory);
+    if (!names) return fail("{}", names.error().message);
+    if (std::ranges::none_of(*names, is_of_the_store)) return fail("{} is not a Gatetape store", directory);
   }
-  if (!until.empty()) {
-    Result<int64_t> time = parse_time(until, now_ns);
-    if (!time) return fail("--until: {}", time.error().message);
-    range.until_ns = *time;
-  }
-  if (range.since_ns && range.until_ns && *range.since_ns >= *range.until_ns) {
-    return fail("--since {} is not before --until {}", format_time(*range.since_ns), format_time(*range.until_ns));
-  }
-  return range;
+  return {};
+}
+
+void QueryOptions::add_to(CommandLine& line) {
+  const auto time = [](std::optional<int64_t>& instant) {
+    return [&instant](const std::string& text) -> Result<void> {
+      Result<int64_t> parsed = parse_time(text, wall_clock_ns());
+      if (!parsed) return pass_on(parsed);
+      instant = *parsed;
+      return {};
+    };
+  };
+  add_store_option(line, store);
+  line.require("store", "the directory of the store");
+  line.take("since", "T", time(range.since_ns),
+            "first instant: RFC 3339 (2026-11-20T10:00:00Z), a date (midnight UTC), now, -2h, -1h30m, or @ and seconds "
+            "since the epoch");
+  line.take("until", "T", time(range.until_ns), "first instant after the range");
+}
+
+Result<void> QueryOptions::check(const CommandLine& line) const {
+  if (!range.since_ns || !range.until_ns || *range.since_ns < *range.until_ns) return {};
+  return fail("{} {} is not before {} {}", line.where("since"), format_time(*range.since_ns), line.where("until"),
+              format_time(*range.until_ns));
 }
 
 Result<std::unique_ptr<StoreReader>> open_store(const std::vector<std::string>& store) {
-  return StoreReader::open(split_list(store));
+  if (Result<void> are_stores = check_stores(store); !are_stores) return pass_on(are_stores);
+  return StoreReader::open(store);
 }
 
 std::string printable(std::string_view text) {

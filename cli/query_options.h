@@ -13,17 +13,23 @@ namespace gatetape {
 
 struct QueryOptions {
   std::vector<std::string> store;
-  std::string since, until;
+  TimeRange range;
   std::string expression;  // from the arguments
 
-  void add_to(po::options_description& options);
-  Result<TimeRange> range() const;  // from --since to --until
+  void add_to(CommandLine& line);
+  // Fails where --since is not before --until.
+  Result<void> check(const CommandLine& line) const;
 };
 
 // The explanation of EXPR in the help of both commands.
 extern const char* const kExpressionHelp;
 
-// Opens the store in the directories that --store names. Each value may name several, separated by commas.
+// Adds --store.
+void add_store_option(CommandLine& line, std::vector<std::string>& store);
+// Fails when a directory cannot be read, or has nothing of a store in it.
+Result<void> check_stores(const std::vector<std::string>& directories);
+
+// Opens the store in the directories that --store names.
 Result<std::unique_ptr<StoreReader>> open_store(const std::vector<std::string>& store);
 
 // Makes text from traffic safe for a terminal: bytes that are not printable become \xNN, so that none moves the cursor.

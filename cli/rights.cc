@@ -59,10 +59,6 @@ Result<void> give(int fd, const std::string& path, gid_t gid, mode_t mode) {
   return {};
 }
 
-bool is_of_the_store(std::string_view name) {
-  return name == "lock" || name == "ledger" || name == "account" || name.ends_with(".gtp") || name.ends_with(".gtr");
-}
-
 // Links, pipes and files with a second name are not the store's, and are left alone.
 Result<void> open_store_to(const std::string& path, gid_t gid) {
   const Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -116,6 +112,20 @@ Result<void> may_write(const RightsOptions& options) {
 }
 
 }  // namespace
+
+bool is_of_the_store(std::string_view name) {
+  return name == "lock" || name == "ledger" || name == "account" || name.ends_with(".gtp") || name.ends_with(".gtr");
+}
+
+Result<void> check_group(const std::string& name) {
+  const Result<gid_t> found = group_named(name);
+  return found ? Result<void>() : fail("there is no such group");
+}
+
+Result<void> check_user(const std::string& name) {
+  const Result<User> found = user_named(name);
+  return found ? Result<void>() : fail("there is no such user");
+}
 
 void make_files_private() {
   ::umask(kGroupAndOthers);

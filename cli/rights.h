@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/result.h"
@@ -15,6 +16,13 @@ struct RightsOptions {
   std::vector<std::string> directories;  // the store's
   std::vector<std::string> files;        // written beside it, until the end of the run
 };
+
+// Whether a file of this name in a directory shows that it is a store's.
+bool is_of_the_store(std::string_view name);
+
+// Fails when the group or the user does not exist.
+Result<void> check_group(const std::string& name);
+Result<void> check_user(const std::string& name);
 
 // From here on the process makes files with 0600 and directories with 0700, whatever the umask it was started with.
 void make_files_private();

@@ -5,37 +5,49 @@
 namespace gatetape {
 namespace {
 
-constexpr CommandText kText = {
-    .command = "rules test",
-    .usage = "[--rules FILE]... [options] PCAP...",
-    .summary =
-        "Runs pcap files through rules, in the same pipeline as a capture, but stores nothing. Writes alerts,\n"
-        "HTTP transactions and flows as EVE JSON (to standard output unless --eve names a file).",
-    .examples =
-        "  gatetape rules test --rules new.rules incident.pcap | jq 'select(.event_type==\"alert\")'\n"
-        "  gatetape rules test --rules a.rules --rules b.rules --checksums off --eve eve.json day/\n",
+class RulesTestCommand : public Command {
+ public:
+  CommandText text() const override {
+    return {.command = "rules test",
+            .usage = "[--rules FILE]... [options] PCAP...",
+            .summary =
+                "Runs pcap files through rules, in the same pipeline as a capture, but stores nothing. Writes "
+                "alerts, HTTP transactions and flows as EVE JSON (to standard output unless --eve names a "
+                "file).",
+            .examples =
+                "  gatetape rules test --rules new.rules incident.pcap | jq 'select(.event_type==\"alert\")'\n"
+                "  gatetape rules test --rules a.rules --rules b.rules --checksums off --eve eve.json day/\n"};
+  }
+
+  void add_options(CommandLine& line) override {
+    options_.add_to(line);
+    // The sensor's own files are not for tests.
+    line.not_from_config("eve");
+    line.not_from_config("summary");
+    line.flag("midstream", midstream_, "follow connections whose handshake is not in the files");
+    line.positional(files_);
+  }
+
+  int run(const CommandLine& line) override {
+    if (files_.empty()) return line.usage_error("no pcap file given");
+    if (options_.eve.empty() && options_.summary != "-") options_.eve = "-";
+    Result<PreparedRun> run = prepare_run(options_, true);
+    if (!run) return line.failed(run.error());
+    for (const std::string& file : files_) run->session.sources.push_back("pcap:" + file);
+    run->session.pipeline.midstream = midstream_;
+    return run_and_report(line, options_, *run);
+  }
+
+ private:
+  RunOptions options_;
+  std::vector<std::string> files_;
+  bool midstream_ = false;
 };
 
 }  // namespace
 
-int command_rules_test(int argc, char** argv) {
-  CommandLine line(kText);
-  RunOptions options;
-  bool midstream = false;
-  options.add_to(line);
-  line.options().add_options()("midstream", po::bool_switch(&midstream),
-                               "follow connections whose handshake is not in the files");
-  line.positional("pcap");
-  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
-  const std::vector<std::string> files = line.words("pcap");
-  if (files.empty()) return line.usage_error("no pcap file given");
-  if (options.eve.empty() && options.summary != "-") options.eve = "-";
-
-  Result<PreparedRun> run = prepare_run(options, true);
-  if (!run) return line.failed(run.error());
-  for (const std::string& file : files) run->session.sources.push_back("pcap:" + file);
-  run->session.pipeline.midstream = midstream;
-  return run_and_report(line, options, *run);
+std::unique_ptr<Command> command_rules_test() {
+  return std::make_unique<RulesTestCommand>();
 }
 
 }  // namespace gatetape

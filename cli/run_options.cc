@@ -16,7 +16,6 @@
 #include "export/eve_file.h"
 #include "packet/account_report.h"
 #include "rules/engine/database_cache.h"
-#include "rules/language/variables.h"
 
 namespace gatetape {
 namespace {
@@ -94,46 +93,44 @@ Result<void> write_summary(const std::string& path, const std::string& json) {
 
 }  // namespace
 
+void add_rule_variables_option(CommandLine& line, RuleVariables& variables) {
+  const auto set = [&variables](const std::string& setting) { return set_rule_variable(variables, setting); };
+  line.take_each("set", "K=V", set, "set a rule variable, e.g. vars.address-groups.HOME_NET=10.0.0.0/8",
+                 Separator::kNone);
+}
+
 void add_rules_cache_option(CommandLine& line, std::string& directory) {
-  const auto off_is_empty = [&directory](const std::string& value) { directory = value == "off" ? "" : value; };
-  line.options().add_options()(
-      "rules-cache",
-      po::value<std::string>()->value_name("DIR|off")->default_value(default_cache_directory())->notifier(off_is_empty),
-      "directory that keeps compiled rules for the next start");
+  directory = default_cache_directory();
+  const auto off_is_empty = [&directory](const std::string& value) -> Result<void> {
+    directory = value == "off" ? "" : value;
+    return {};
+  };
+  line.take("rules-cache", "DIR|off", off_is_empty,
+            fmt::format("directory that keeps compiled rules for the next start (default: {})", directory));
 }
 
 void RunOptions::add_to(CommandLine& line) {
-  auto add = line.options().add_options();
-  add("rules", po::value(&rules)->composing()->value_name("FILE"),
-      "rules in Suricata's language; may be given again (without any, nothing is matched)");
-  add("set", po::value(&settings)->composing()->value_name("K=V"),
-      "set a rule variable, e.g.\nvars.address-groups.HOME_NET=10.0.0.0/8");
-  add("strict", po::bool_switch(&strict), "refuse to start when a rule does not load");
-  add("eve", po::value(&eve)->value_name("FILE|-"), "append EVE JSON records to FILE");
-  add("checksums", po::value(&checksums)->value_name("on|off")->default_value("on"),
-      "on: packets with a wrong checksum are recorded but not inspected");
+  line.list("rules", "FILE", rules,
+            "rules in Suricata's language; may be given again (without any, nothing is matched)");
+  add_rule_variables_option(line, variables);
+  line.flag("strict", strict, "refuse to start when a rule does not load");
+  line.text("eve", "FILE|-", eve, "append EVE JSON records to FILE");
+  line.choice("checksums", checksums, {"on", "off"},
+              "on: packets with a wrong checksum are recorded but not inspected");
   add_rules_cache_option(line, rules_cache);
-  add("flows-max", po::value(&flows_max)->value_name("N")->default_value(flows_max),
-      "most connections tracked per worker; when full, the oldest is dropped (0.5 KiB each)");
-  add("summary", po::value(&summary)->value_name("FILE|-"), "write the account and other figures as JSON at the end");
+  line.number("flows-max", "N", flows_max, 1, kFlowsMax,
+              "most connections tracked per worker; when full, the oldest is dropped (0.5 KiB each)");
+  line.text("summary", "FILE|-", summary, "write the account and other figures as JSON at the end");
 }
 
 Result<PreparedRun> prepare_run(const RunOptions& options, bool eve_required) {
   ignore_write_signals();
   PreparedRun run;
-  if (options.checksums != "on" && options.checksums != "off") {
-    return fail("--checksums {}: expected on or off", options.checksums);
-  }
-  if (options.flows_max < 1 || options.flows_max > kFlowsMax) {
-    return fail("--flows-max {}: expected 1 to {}", options.flows_max, kFlowsMax);
-  }
   run.session.pipeline.flows_max = static_cast<uint32_t>(options.flows_max);
   run.session.pipeline.validate_checksums = options.checksums == "on";
   if (!options.rules.empty()) {
-    RuleVariables variables = RuleVariables::defaults();
-    if (Result<void> set = set_rule_variables(variables, options.settings); !set) return pass_on(set);
     Result<LoadedRules> loaded = load_rules({.files = options.rules,
-                                             .variables = variables,
+                                             .variables = options.variables,
                                              .checksums = run.session.pipeline.validate_checksums,
                                              .cache_directory = options.rules_cache});
     if (!loaded) return pass_on(loaded);
@@ -141,14 +138,14 @@ Result<PreparedRun> prepare_run(const RunOptions& options, bool eve_required) {
     run.session.rules = loaded->rules;
     const uint64_t left_out = run.report.unsupported + run.report.broken;
     if (left_out > 0 && options.strict) {
-      return fail("{} of {} rules did not load (--strict): {}", left_out, run.report.rules,
-                  "see 'gatetape rules check'");
+      return fail("{} of {} did not load (--strict): see 'gatetape rules check'", format_count(left_out),
+                  counted(run.report.rules, "rule", "rules"));
     }
     if (!run.report.cache_problem.empty()) log_warning("{}", run.report.cache_problem);
-    log_info("{} loaded in {:.1f} s ({} of {} databases cached); {} unsupported, {} broken{}",
+    log_info("{} loaded in {:.1f} s ({} of {} cached); {} unsupported, {} broken{}",
              counted(run.report.loaded, "rule", "rules"), run.report.load_seconds, run.report.databases_cached,
-             run.report.databases, run.report.unsupported, run.report.broken,
-             left_out > 0 ? " ('gatetape rules check' says why)" : "");
+             counted(run.report.databases, "database", "databases"), format_count(run.report.unsupported),
+             format_count(run.report.broken), left_out > 0 ? " ('gatetape rules check' says why)" : "");
   }
   if (!options.eve.empty()) {
     run.eve = std::make_unique<Outlet>("eve", std::make_unique<EveFile>(options.eve),

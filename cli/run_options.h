@@ -10,12 +10,13 @@
 #include "cli/options.h"
 #include "export/outlet.h"
 #include "rules/engine/rule_set.h"
+#include "rules/language/variables.h"
 
 namespace gatetape {
 
 struct RunOptions {
   std::vector<std::string> rules;
-  std::vector<std::string> settings;  // --set K=V
+  RuleVariables variables = RuleVariables::defaults();
   std::string eve;
   std::string checksums = "on";
   std::string summary;
@@ -26,6 +27,8 @@ struct RunOptions {
   void add_to(CommandLine& line);
 };
 
+// Adds --set.
+void add_rule_variables_option(CommandLine& line, RuleVariables& variables);
 // Adds --rules-cache with its default. Parsing leaves `directory` empty when the user wants no cache.
 void add_rules_cache_option(CommandLine& line, std::string& directory);
 

@@ -6,6 +6,7 @@
 #include "cli/query_options.h"
 #include "common/count_text.h"
 #include "common/log.h"
+#include "common/nearest_word.h"
 #include "common/time_text.h"
 #include "export/eve.h"
 #include "packet/record_values.h"
@@ -109,9 +110,7 @@ bool flush(std::string& out) {
   return written;
 }
 
-int run(const CommandLine& line, Expression& expression, SearchKind kind, const QueryOptions& query,
-        const TimeRange& range) {
-  const bool json = line.has("json");
+int show(const CommandLine& line, Expression& expression, SearchKind kind, const QueryOptions& query, bool json) {
   Result<std::unique_ptr<StoreReader>> reader = open_store(query.store);
   if (!reader) return line.failed(reader.error());
   catch_interrupts();
@@ -120,7 +119,7 @@ int run(const CommandLine& line, Expression& expression, SearchKind kind, const 
   bool written = true;
   uint64_t count = 0;
   if (!json) columns.heading(kind);
-  Result<ReadStatistics> read = search(**reader, expression, kind, range, [&](const Record& record) {
+  Result<ReadStatistics> read = search(**reader, expression, kind, query.range, [&](const Record& record) {
     ++count;
     if (json) {
       append_eve(out, record);
@@ -140,43 +139,55 @@ int run(const CommandLine& line, Expression& expression, SearchKind kind, const 
   return kExitDone;
 }
 
+class SearchCommand : public Command {
+ public:
+  CommandText text() const override {
+    return {.command = "search",
+            .usage = "--store DIR flows|http|alerts|transactions [EXPR] [options]",
+            .summary = std::string("Shows the stored records of one kind that EXPR selects: flows that have ended, "
+                                   "HTTP transactions, alerts, or transactions of other protocols. Records answer "
+                                   "these words of a tcpdump filter: host, net A/L, port, portrange, src, dst, ip, "
+                                   "ip6, tcp, udp, sctp, icmp, icmp6. With --json, each line is an EVE event, as in "
+                                   "Suricata's eve.json.\n\n") +
+                       kExpressionHelp,
+            .examples =
+                "  gatetape search --store /var/lib/gatetape alerts --since -1h\n"
+                "  gatetape search --store /var/lib/gatetape http 'http.status >= 500 and host 203.0.113.9'\n"
+                "  gatetape search --store /var/lib/gatetape flows sid 2019401 --json | jq .community_id\n"};
+  }
+
+  void add_options(CommandLine& line) override {
+    query_.add_to(line);
+    line.flag("json", json_, "print EVE JSON, one event per line");
+    line.positional(words_);
+  }
+
+  int run(const CommandLine& line) override {
+    if (words_.empty()) return line.usage_error("say what to search: flows, http, alerts or transactions");
+    const std::optional<SearchKind> kind = kind_of(words_.front());
+    if (!kind) {
+      return line.usage_error(fmt::format("'{}': expected flows, http, alerts or transactions{}", words_.front(),
+                                          did_you_mean(words_.front(), {"flows", "http", "alerts", "transactions"})));
+    }
+    query_.expression = joined({words_.begin() + 1, words_.end()});
+    if (const Result<void> checked = query_.check(line); !checked) return line.usage_error(checked.error().message);
+    Result<Expression> expression = Expression::parse(query_.expression);
+    if (!expression) return line.usage_error(expression.error().message);
+    const Result<void> checked = expression->check_for_records();
+    if (!checked) return line.usage_error(checked.error().message);
+    return show(line, *expression, *kind, query_, json_);
+  }
+
+ private:
+  QueryOptions query_;
+  std::vector<std::string> words_;
+  bool json_ = false;
+};
+
 }  // namespace
 
-int command_search(int argc, char** argv) {
-  QueryOptions query;
-  const std::string summary =
-      std::string(
-          "Shows the stored records of one kind that EXPR selects: flows that have ended, HTTP "
-          "transactions, alerts, or\n"
-          "transactions of other protocols.\n"
-          "Records answer these words of a tcpdump filter: host, net A/L, port, portrange, src, dst, "
-          "ip, ip6, tcp, udp, sctp,\n"
-          "icmp, icmp6. With --json, each line is an EVE event, as in Suricata's eve.json.\n\n") +
-      kExpressionHelp;
-  CommandLine line({.command = "search",
-                    .usage = "--store DIR flows|http|alerts|transactions [EXPR] [options]",
-                    .summary = summary.c_str(),
-                    .examples =
-                        "  gatetape search --store /var/lib/gatetape alerts --since -1h\n"
-                        "  gatetape search --store /var/lib/gatetape http 'http.status >= 500 and host 203.0.113.9'\n"
-                        "  gatetape search --store /var/lib/gatetape flows sid 2019401 --json | jq .community_id\n"});
-  query.add_to(line.options());
-  line.options().add_options()("json", "print EVE JSON, one event per line");
-  line.positional("what");
-  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
-
-  std::vector<std::string> words = line.words("what");
-  const std::optional<SearchKind> kind = words.empty() ? std::nullopt : kind_of(words[0]);
-  if (!kind) return line.usage_error("say what to search: flows, http, alerts or transactions");
-  for (size_t i = 1; i < words.size(); ++i) query.expression += (i > 1 ? " " : "") + words[i];
-
-  const Result<TimeRange> range = query.range();
-  if (!range) return line.usage_error(range.error().message);
-  Result<Expression> expression = Expression::parse(query.expression);
-  if (!expression) return line.usage_error(expression.error().message);
-  const Result<void> checked = expression->check_for_records();
-  if (!checked) return line.usage_error(checked.error().message);
-  return run(line, *expression, *kind, query, *range);
+std::unique_ptr<Command> command_search() {
+  return std::make_unique<SearchCommand>();
 }
 
 }  // namespace gatetape

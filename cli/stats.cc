@@ -1,5 +1,6 @@
 // gatetape stats shows what the store holds, where every packet went, and what the sensor could not see.
 #include <time.h>
+#include <unistd.h>
 
 #include "capture/visibility.h"
 #include "cli/commands.h"
@@ -54,8 +55,9 @@ std::string text_of(const StoreState& state) {
   std::string out = "Store\n";
   out += fmt::format("  {:<26}{:>16}\n", "packets", format_count(s.packets));
   out += fmt::format("  {:<26}{:>16}\n", "captured", format_size(s.captured_bytes));
-  out += fmt::format("  {:<26}{:>16}   1 : {:.2f}\n", "on disk, index included", format_size(s.stored_bytes), ratio(s));
-  out += fmt::format("  {:<26}{:>16}   {} open\n", "segments", s.segments, s.segments_open);
+  out += fmt::format("  {:<26}{:>16}{}\n", "on disk, index included", format_size(s.stored_bytes),
+                     s.stored_bytes == 0 ? "" : fmt::format("   1 : {:.2f}", ratio(s)));
+  out += fmt::format("  {:<26}{:>16}   {} open\n", "segments", format_count(s.segments), format_count(s.segments_open));
   if (s.packets != 0) {
     out += fmt::format("  {:<26}{}\n  {:<26}{}\n", "oldest packet", format_time(s.oldest_ns), "newest packet",
                        format_time(s.newest_ns));
@@ -132,36 +134,51 @@ void wait_a_second() {
   nanosleep(&second, nullptr);
 }
 
+class StatsCommand : public Command {
+ public:
+  CommandText text() const override {
+    return {.command = "stats",
+            .usage = "--store DIR [--json] [--watch]",
+            .summary =
+                "Shows what the store holds, where every packet of the last run went (the sums must balance), "
+                "and what the sensor could not see. Reads while a capture writes.",
+            .examples =
+                "  gatetape stats --store /var/lib/gatetape\n"
+                "  gatetape stats --store /var/lib/gatetape --json | jq .last_run.account\n"
+                "  gatetape stats --store /var/lib/gatetape --watch\n"};
+  }
+
+  void add_options(CommandLine& line) override {
+    add_store_option(line, store_);
+    line.require("store", "the directory of the store");
+    line.flag("json", json_, "print one JSON object (with --watch: one per second)");
+    line.flag("watch", watch_, "print again each second until Ctrl-C");
+  }
+
+  int run(const CommandLine& line) override {
+    catch_interrupts();
+    do {
+      const Result<StoreState> state = read_state(store_);
+      if (!state) return line.failed(state.error());
+      if (interrupted()) return watch_ ? kExitDone : line.failed(Error{"interrupted"});
+      fmt::print("{}{}", redraw() ? "\x1b[H\x1b[J" : "", json_ ? json_of(*state) : text_of(*state));
+      if (std::fflush(stdout) != 0) return line.failed(Error{"standard output: it cannot be written"});
+      if (watch_ && !interrupted()) wait_a_second();
+    } while (watch_ && !interrupted());
+    return kExitDone;
+  }
+
+ private:
+  bool redraw() const { return watch_ && !json_ && ::isatty(STDOUT_FILENO) != 0; }
+
+  std::vector<std::string> store_;
+  bool json_ = false, watch_ = false;
+};
+
 }  // namespace
 
-int command_stats(int argc, char** argv) {
-  std::vector<std::string> store;
-  CommandLine line(
-      {.command = "stats",
-       .usage = "--store DIR [--json] [--watch]",
-       .summary = "Shows what the store holds, where every packet of the last run went (the sums must balance), and\n"
-                  "what the sensor could not see. Reads while a capture writes.",
-       .examples = "  gatetape stats --store /var/lib/gatetape\n"
-                   "  gatetape stats --store /var/lib/gatetape --json | jq .last_run.account\n"
-                   "  gatetape stats --store /var/lib/gatetape --watch\n"});
-  line.options().add_options()("store", po::value(&store)->value_name("DIR[,DIR...]")->required()->composing(),
-                               "directories of the store");
-  line.options().add_options()("json", "print one JSON object (with --watch: one per second)");
-  line.options().add_options()("watch", "print again each second until Ctrl-C");
-  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
-
-  catch_interrupts();
-  do {
-    const Result<StoreState> state = read_state(store);
-    if (!state) return line.failed(state.error());
-    if (interrupted()) return line.has("watch") ? kExitDone : line.failed(Error{"interrupted"});
-    const bool redraw = line.has("watch") && !line.has("json");
-    const std::string text = line.has("json") ? json_of(*state) : text_of(*state);
-    fmt::print("{}{}", redraw ? "\x1b[H\x1b[J" : "", text);
-    if (std::fflush(stdout) != 0) return line.failed(Error{"standard output: it cannot be written"});
-    if (line.has("watch") && !interrupted()) wait_a_second();
-  } while (line.has("watch") && !interrupted());
-  return kExitDone;
+std::unique_ptr<Command> command_stats() {
+  return std::make_unique<StatsCommand>();
 }
 
 }  // namespace gatetape

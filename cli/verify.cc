@@ -6,35 +6,13 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/query_options.h"
+#include "common/count_text.h"
 #include "common/time_text.h"
 #include "storage/evidence/bundle_verify.h"
 #include "storage/evidence/store_verify.h"
 
 namespace gatetape {
 namespace {
-
-constexpr CommandText kText = {
-    .command = "verify",
-    .usage = "--store DIR | --bundle DIR --key FINGERPRINT [--checkpoint FILE]",
-    .summary =
-        "Checks that a store is what the sensor with this key recorded: nothing flipped, removed, put in, exchanged "
-        "or\n"
-        "made anew. All is computed again from the bytes: packets, frames, segments, the ledger's tree, its "
-        "signatures.\n"
-        "The key's fingerprint is what 'gatetape capture' prints when it starts. Whoever holds the disk can still cut "
-        "off\n"
-        "the newest part, ledger and all: only a checkpoint that left the machine (capture --checkpoint-to) shows "
-        "that.\n"
-        "With --bundle the same of the packets that 'gatetape extract --bundle' took out, from that directory alone.\n"
-        "\n"
-        "Exit code: 0 sound; 1 not, and what is wrong is named; 3 sound, but for a tail that a run which was killed, "
-        "or\n"
-        "goes on, has not signed; of a bundle: for packets without a proof, or a manifest that is not signed.",
-    .examples =
-        "  gatetape verify --store /var/lib/gatetape --key 3f8a…\n"
-        "  gatetape verify --bundle case-17 --key 3f8a…\n"
-        "  gatetape verify --store /mnt/evidence --key 3f8a… --checkpoint /mnt/witness/checkpoints\n",
-};
 
 constexpr size_t kFindingsShown = 50;
 
@@ -57,22 +35,28 @@ void print_lines(const std::vector<std::string>& lines) {
 }
 
 void print_contents(const VerifyReport& report) {
-  fmt::print("  {} packets ({}) in {} segments", report.packets, format_size(report.captured_bytes), report.segments);
-  if (report.evicted != 0) fmt::print("; {} more were evicted, each with a tombstone", report.evicted);
-  fmt::print("\n  {} entries in the ledger", report.leaves);
-  if (report.signed_leaves != 0) fmt::print(", {} signed on {}", report.signed_leaves, format_time(report.signed_ns));
+  fmt::print("  {} ({}) in {}", counted(report.packets, "packet", "packets"), format_size(report.captured_bytes),
+             counted(report.segments, "segment", "segments"));
+  if (report.evicted != 0)
+    fmt::print("; {} evicted, each with a tombstone", counted(report.evicted, "more was", "more were"));
+  fmt::print("\n  {} in the ledger", counted(report.leaves, "entry", "entries"));
+  if (report.signed_leaves != 0)
+    fmt::print(", {} signed on {}", format_count(report.signed_leaves), format_time(report.signed_ns));
   fmt::print("\n");
-  if (report.extractions != 0) fmt::print("  {} extractions are noted in it\n", report.extractions);
-  if (report.pinned != 0) fmt::print("  {} segments are pinned\n", report.pinned);
-  if (report.requests != 0) fmt::print("  {} requests wait for a recorder to note them\n", report.requests);
+  if (report.extractions != 0)
+    fmt::print("  {} noted in it\n", counted(report.extractions, "extraction is", "extractions are"));
+  if (report.pinned != 0) fmt::print("  {} pinned\n", counted(report.pinned, "segment is", "segments are"));
+  if (report.requests != 0)
+    fmt::print("  {} for a recorder to note them\n", counted(report.requests, "request waits", "requests wait"));
 }
 
 void print_findings(const std::vector<Finding>& findings) {
-  fmt::print("NOT SOUND: {} finding(s)\n", findings.size());
+  fmt::print("NOT SOUND: {}\n", counted(findings.size(), "finding", "findings"));
   for (size_t i = 0; i < findings.size() && i < kFindingsShown; i++) {
     fmt::print("  - {}: offset {}: {}\n", printable(findings[i].file), findings[i].offset, printable(findings[i].what));
   }
-  if (findings.size() > kFindingsShown) fmt::print("  … and {} more\n", findings.size() - kFindingsShown);
+  if (findings.size() > kFindingsShown)
+    fmt::print("  ... and {} more\n", format_count(findings.size() - kFindingsShown));
 }
 
 int print_report(const BundleReport& report) {
@@ -88,9 +72,10 @@ int print_report(const BundleReport& report) {
         "  - its manifest is not signed: the statement and the records are the word of who extracted them, and\n"
         "    that no packet was left out is, too\n");
   }
-  fmt::print("  {} packets ({}), of them {} proven to be recorded by the sensor with this key\n", report.packets,
-             format_size(report.captured_bytes), report.proven);
-  fmt::print("  {}, {} entries, signed on {}\n", printable(report.origin), report.leaves,
+  fmt::print("  {} ({}), of them {} proven to be recorded by the sensor with this key\n",
+             counted(report.packets, "packet", "packets"), format_size(report.captured_bytes),
+             format_count(report.proven));
+  fmt::print("  {}, {}, signed on {}\n", printable(report.origin), counted(report.leaves, "entry", "entries"),
              format_time(report.signed_ns));
   if (report.manifest_signed)
     fmt::print("  packets, records and statement are as they were extracted: the manifest is signed\n");
@@ -118,53 +103,91 @@ int finish(const CommandLine& line, int exit_code) {
   return exit_code;
 }
 
-int verify_this_bundle(const CommandLine& line, const std::string& bundle, const std::string& fingerprint) {
-  catch_interrupts();
-  const auto report = verify_bundle(system_files(), bundle, fingerprint, &interrupt_flag());
-  if (!report) return line.failed(report.error());
-  return finish(line, print_report(*report));
-}
+class VerifyCommand : public Command {
+ public:
+  VerifyCommand() { options_.threads = std::max(1u, std::thread::hardware_concurrency()); }
+
+  CommandText text() const override {
+    return {
+        .command = "verify",
+        .usage = "--store DIR | --bundle DIR --key FINGERPRINT [--checkpoint FILE]",
+        .summary =
+            "Checks that a store is what the sensor with this key recorded: nothing flipped, removed, put in, "
+            "exchanged or made anew. All is computed again from the bytes: packets, frames, segments, the ledger's "
+            "tree, its signatures. The key's fingerprint is what 'gatetape capture' prints when it starts. Whoever "
+            "holds the disk can still cut off the newest part, ledger and all: only a checkpoint that left the machine "
+            "(capture --checkpoint-to) shows that. With --bundle the same of the packets that 'gatetape extract "
+            "--bundle' took out, from that directory alone.\n\n"
+            "Exit code: 0 sound; 1 not, and what is wrong is named; 3 sound, but for a tail that a run which was "
+            "killed, or goes on, has not signed; of a bundle: for packets without a proof, or a manifest that is not "
+            "signed.",
+        .examples =
+            "  gatetape verify --store /var/lib/gatetape --key 3f8a...\n"
+            "  gatetape verify --bundle case-17 --key 3f8a...\n"
+            "  gatetape verify --store /mnt/evidence --key 3f8a... --checkpoint /mnt/witness/checkpoints\n"};
+  }
+
+  void add_options(CommandLine& line) override {
+    add_store_option(line, options_.directories);
+    line.text("bundle", "DIR", bundle_, "a directory that 'extract --bundle' made, instead of a store");
+    const auto take_key = [this](const std::string& text) -> Result<void> {
+      options_.fingerprint = lower(text);
+      if (!is_fingerprint(options_.fingerprint)) return fail("expected 64 hex digits");
+      return {};
+    };
+    line.take("key", "FINGERPRINT", take_key, "of the key that is trusted: 64 hex digits");
+    line.require("key", "the fingerprint of the key that is trusted");
+    line.text("checkpoint", "FILE", checkpoint_, "checkpoints that left the machine");
+    constexpr unsigned kThreadsMax = 1024;
+    line.take_number("threads", "N", 1, kThreadsMax, "segments checked at once (default: one per core)",
+                     [this](uint64_t n) { options_.threads = static_cast<unsigned>(n); });
+  }
+
+  int run(const CommandLine& line) override {
+    const bool of_bundle = !bundle_.empty();
+    if (of_bundle && line.given("store")) return line.usage_error("say what to verify: --store DIR or --bundle DIR");
+    if (!of_bundle && options_.directories.empty()) {
+      return line.usage_error("say what to verify: --store DIR or --bundle DIR");
+    }
+    if (of_bundle && line.given("checkpoint")) return line.usage_error("--checkpoint is for --store");
+    return of_bundle ? verify_this_bundle(line) : verify_this_store(line);
+  }
+
+ private:
+  int verify_this_bundle(const CommandLine& line) {
+    catch_interrupts();
+    const auto report = verify_bundle(system_files(), bundle_, options_.fingerprint, &interrupt_flag());
+    if (!report) return line.failed(report.error());
+    return finish(line, print_report(*report));
+  }
+
+  int verify_this_store(const CommandLine& line) {
+    if (const Result<void> are_stores = check_stores(options_.directories); !are_stores) {
+      return line.failed(are_stores.error());
+    }
+    if (!checkpoint_.empty()) {
+      auto notes = read_checkpoint_file(system_files(), checkpoint_);
+      if (!notes) return line.failed(Error{"--checkpoint " + notes.error().message});
+      options_.outside = std::move(*notes);
+    }
+    catch_interrupts();
+    options_.stop = &interrupt_flag();
+    const bool terminal = isatty(STDERR_FILENO) != 0;
+    if (terminal) options_.progress = show_progress;
+    const auto report = verify_store(system_files(), options_);
+    if (terminal) fmt::print(stderr, "\r\x1b[K");
+    if (!report) return line.failed(report.error());
+    return finish(line, print_report(*report));
+  }
+
+  VerifyOptions options_;
+  std::string bundle_, checkpoint_;
+};
 
 }  // namespace
 
-int command_verify(int argc, char** argv) {
-  std::vector<std::string> store;
-  std::string key, checkpoint, bundle;
-  unsigned threads = std::max(1u, std::thread::hardware_concurrency());
-  CommandLine line(kText);
-  auto add = line.options().add_options();
-  add("store", po::value(&store)->value_name("DIR[,DIR...]")->composing(), "directories of the store");
-  add("bundle", po::value(&bundle)->value_name("DIR"), "a directory that 'extract --bundle' made, instead of a store");
-  add("key", po::value(&key)->value_name("FINGERPRINT")->required(), "of the key that is trusted: 64 hex digits");
-  add("checkpoint", po::value(&checkpoint)->value_name("FILE"), "checkpoints that left the machine");
-  add("threads", po::value(&threads)->value_name("N"), "segments checked at once (default: one per core)");
-  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
-
-  VerifyOptions options;
-  options.directories = split_list(store);
-  options.fingerprint = lower(key);
-  options.threads = std::max(1u, threads);
-  options.stop = &interrupt_flag();
-  if (options.directories.empty() == bundle.empty()) {
-    return line.usage_error("say what to verify: --store DIR or --bundle DIR");
-  }
-  if (!is_fingerprint(options.fingerprint)) {
-    return line.usage_error(fmt::format("--key {}: expected 64 hex digits", printable(key)));
-  }
-  if (!bundle.empty() && !checkpoint.empty()) return line.usage_error("--checkpoint is for --store");
-  if (!bundle.empty()) return verify_this_bundle(line, bundle, options.fingerprint);
-  if (!checkpoint.empty()) {
-    auto notes = read_checkpoint_file(system_files(), checkpoint);
-    if (!notes) return line.failed(notes.error());
-    options.outside = std::move(*notes);
-  }
-  catch_interrupts();
-  const bool terminal = isatty(STDERR_FILENO) != 0;
-  if (terminal) options.progress = show_progress;
-  const auto report = verify_store(system_files(), options);
-  if (terminal) fmt::print(stderr, "\r\x1b[K");
-  if (!report) return line.failed(report.error());
-  return finish(line, print_report(*report));
+std::unique_ptr<Command> command_verify() {
+  return std::make_unique<VerifyCommand>();
 }
 
 }  // namespace gatetape

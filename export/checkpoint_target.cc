@@ -104,7 +104,7 @@ Result<std::unique_ptr<OutletTarget>> unix_target(const std::string& place) {
   const std::string path = place.substr(kUnix.size());
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path) return fail("{}: no path of a socket", place);
+  if (path.empty() || path.size() >= sizeof address.sun_path) return fail("no path of a socket");
   std::memcpy(address.sun_path, path.data(), path.size());
   return std::make_unique<SocketTarget>(place, SOCK_STREAM, reinterpret_cast<const sockaddr*>(&address),
                                         sizeof address);
@@ -135,7 +135,7 @@ Result<std::unique_ptr<OutletTarget>> syslog_target(const std::string& place) {
   if (port_right && ::inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1) {
     return std::make_unique<SocketTarget>(place, SOCK_DGRAM, reinterpret_cast<const sockaddr*>(&v6), sizeof v6);
   }
-  return fail("{}: expected an IP address, with or without a port", place);
+  return fail("expected an IP address, with or without a port");
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/count_text.h"
 #include "common/log.h"
 #include "common/thread_name.h"
 
@@ -166,7 +167,7 @@ void Outlet::Shared::push(const RecordBatch& batch) {
 void Outlet::Shared::push_loss_event() {
   if (lost_unsaid == 0) return;
   RecordBatch event;
-  const std::string detail = fmt::format("{}: {} records lost", counts.name, lost_unsaid);
+  const std::string detail = fmt::format("{}: {} lost", counts.name, counted(lost_unsaid, "record", "records"));
   event.append(EventRecord{wall_clock_ns(), kEventOutletLost, detail});
   lost_unsaid = 0;
   ++counts.offered;

@@ -84,7 +84,9 @@ void append_sum(std::string& out, const Account& account, bool claim) {
     const uint64_t value = account.words()[i];
     const std::string count = format_count(value);
     if (group.place == BalancePlace::kWhole) {
-      append_line(out, 2, row.words, count, claim && !account.balances() ? "packets   DOES NOT BALANCE" : "packets");
+      const std::string_view noun = value == 1 ? "packet" : "packets";
+      append_line(out, 2, row.words, count,
+                  fmt::format("{}{}", noun, claim && !account.balances() ? "   DOES NOT BALANCE" : ""));
     } else if (group.is_part() && is_told<Account>(row, value)) {
       append_line(out, 4, group.name.empty() ? row.words : fmt::format("{} ({})", group.name, row.name), count,
                   group.name.empty() ? "" : fmt::format("  {}", row.words));
@@ -98,7 +100,8 @@ void append_balance_text(std::string& out, const PortAccount* port, const Worker
   if (port != nullptr) {
     append_sum(out, *port, claim);
     const uint64_t refused = (*port)[PortCounter::kErrors];
-    if (refused != 0) append_line(out, 2, "refused as damaged", format_count(refused), "packets");
+    if (refused != 0)
+      append_line(out, 2, "refused as damaged", format_count(refused), refused == 1 ? "packet" : "packets");
   }
   append_sum(out, account, claim);
   if (account.total(CounterGroup::kDropped) == 0) append_line(out, 4, "dropped", "0", "");

@@ -16,6 +16,9 @@ struct SourceOptions {
   unsigned bursts = 64;
 };
 
+// Fails when a text cannot be the name of a source, whether it is there or not.
+Result<void> check_source_spec(std::string_view spec);
+
 // Opens a source:
 //   pcap:PATH     a pcap or pcapng file; a directory, whose *.pcap, *.pcapng and *.cap files are read in the order of
 //                 their names; or "-" for standard input

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <map>
 
+#include "common/count_text.h"
 #include "common/json_writer.h"
 
 namespace gatetape {
@@ -52,8 +53,8 @@ std::string report_as_text(const RuleLoadReport& report) {
   if (!keywords.empty()) fmt::format_to(append, "\n{:>8}  unsupported\n", "rules");
   for (const KeywordCount& count : keywords) fmt::format_to(append, "{:>8}  {}\n", count.rules, count.keyword);
   if (!out.empty()) out += '\n';
-  fmt::format_to(append, "{} rules: {} loaded, {} unsupported, {} broken\n", report.rules, report.loaded,
-                 report.unsupported, report.broken);
+  fmt::format_to(append, "{}: {} loaded, {} unsupported, {} broken\n", counted(report.rules, "rule", "rules"),
+                 format_count(report.loaded), format_count(report.unsupported), format_count(report.broken));
   return out;
 }
 

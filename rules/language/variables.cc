@@ -61,15 +61,10 @@ Result<void> set_rule_variable(RuleVariables& variables, std::string_view key, s
   return {};
 }
 
-Result<void> set_rule_variables(RuleVariables& variables, const std::vector<std::string>& settings) {
-  for (const std::string& setting : settings) {
-    const size_t equals = setting.find('=');
-    if (equals == std::string::npos) return fail("--set {}: expected KEY=VALUE", setting);
-    const std::string_view text = setting;
-    Result<void> set = set_rule_variable(variables, text.substr(0, equals), text.substr(equals + 1));
-    if (!set) return fail("--set {}: {}", setting, set.error().message);
-  }
-  return {};
+Result<void> set_rule_variable(RuleVariables& variables, std::string_view setting) {
+  const size_t equals = setting.find('=');
+  if (equals == std::string_view::npos) return fail("expected KEY=VALUE");
+  return set_rule_variable(variables, setting.substr(0, equals), setting.substr(equals + 1));
 }
 
 }  // namespace gatetape

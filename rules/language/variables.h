@@ -15,7 +15,7 @@ namespace gatetape {
 // group.
 Result<void> set_rule_variable(RuleVariables& variables, std::string_view key, std::string_view value);
 
-// Sets several variables, each given as "KEY=VALUE" as --set takes it. Fails at the first wrong one and names it.
-Result<void> set_rule_variables(RuleVariables& variables, const std::vector<std::string>& settings);
+// The same, given as "KEY=VALUE".
+Result<void> set_rule_variable(RuleVariables& variables, std::string_view setting);
 
 }  // namespace gatetape

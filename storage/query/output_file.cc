@@ -18,6 +18,7 @@ Result<std::unique_ptr<OutputFile>> OutputFile::open(const std::string& path, Fi
   const bool special = status && status->kind != FileStatus::Kind::kRegular;  // renaming would replace it
   const std::string temporary = path == "-" || special ? "" : fmt::format("{}.part-{}", path, ::getpid());
   auto file = path == "-" ? open_standard_output() : special ? files.open_to_append(path) : files.create(temporary);
+  if (!file && file.error().code != 0) return fail_with(file.error().code, "{}", path);  // by the user's name
   if (!file) return pass_on(file);
   return std::unique_ptr<OutputFile>(new OutputFile(files, path, temporary, std::move(*file)));
 }

@@ -32,7 +32,7 @@ std::string content_of(const std::string& path) {
   return content.str();
 }
 
-Outcome run(int (*command)(int, char**), std::vector<std::string> arguments) {
+Outcome run(MakeCommand command, std::vector<std::string> arguments) {
   const TemporaryDirectory directory;
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -45,7 +45,7 @@ Outcome run(int (*command)(int, char**), std::vector<std::string> arguments) {
   std::fflush(stdout);
   const int out = redirect(1, directory.path("out")), err = redirect(2, directory.path("err"));
   Outcome outcome;
-  outcome.exit_code = command(static_cast<int>(argv.size()), argv.data());
+  outcome.exit_code = run_command(command, static_cast<int>(argv.size()), argv.data());
   std::fflush(stdout);
   dup2(out, 1), dup2(err, 2);
   close(out), close(err);

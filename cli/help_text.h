@@ -1,0 +1,19 @@
+// Text in columns for people. Widths count characters, not bytes. Pure functions but for terminal_columns().
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace gatetape {
+
+// Returns the number of characters of a text in UTF-8.
+size_t characters(std::string_view text);
+
+// Breaks lines between words so that none has more than `columns` characters, if its words allow that. Lines but the
+// first are indented. A newline is a blank, but for an empty line, and lines that begin with a blank are kept.
+std::string wrapped(std::string_view text, size_t columns, size_t indent = 0);
+
+// Returns the width of the terminal behind standard output, at most 100; 80 where there is none.
+size_t terminal_columns();
+
+}  // namespace gatetape
