@@ -269,12 +269,12 @@ TEST_CASE("an extraction is noted for the store's ledger, or said not to be") {
   CHECK(noted.err.find("not noted") == std::string::npos);
   CHECK(parser.load(statement)["custody"]["noted"].get_bool().value());
   const Outcome pending = run(command_verify, {"verify", "--store", store.path(), "--key", store.fingerprint()});
-  CHECK(pending.out.find("1 requests wait") != std::string::npos);
+  CHECK(pending.out.find("1 request waits") != std::string::npos);
 
   store.record_nothing();  // the next run takes it in
   const Outcome verified = run(command_verify, {"verify", "--store", store.path(), "--key", store.fingerprint()});
   INFO(verified.out);
-  CHECK(verified.out.find("1 extractions are noted") != std::string::npos);
+  CHECK(verified.out.find("1 extraction is noted") != std::string::npos);
   std::filesystem::remove_all(store.path() + "/requests");
   std::ofstream(store.path() + "/requests") << "in the way";
   const Outcome not_noted = run(command_extract, extract);
@@ -323,8 +323,8 @@ TEST_CASE("wrong command lines end with 2 and say why; nothing is written") {
   };
   for (const Case& wrong : std::vector<Case>{
            {{}, "--store"},
-           {{"--store", store.path(), "--fromat", "pcap"}, "unknown option --fromat"},
-           {{"--store", store.path(), "--format", "erf"}, "pcapng or pcap"},
+           {{"--store", store.path(), "--fromat", "pcap"}, "unknown option '--fromat'"},
+           {{"--store", store.path(), "--format", "erf"}, "expected pcapng|pcap"},
            {{"--store", store.path(), "--since", "noon"}, "noon"},
            {{"--store", store.path(), "--since", "-1h", "--until", "-2h"}, "not before"},
            {{"--store", store.path(), "--sid", "x"}, "not a number"},
