@@ -6,7 +6,6 @@
 #include "common/count_text.h"
 
 namespace gatetape {
-namespace {
 
 std::string_view unit_words(CounterUnit unit, uint64_t count) {
   struct Words {
@@ -18,6 +17,8 @@ std::string_view unit_words(CounterUnit unit, uint64_t count) {
   const Words& words = kWords[static_cast<size_t>(unit)];
   return count == 1 ? words.one : words.several;
 }
+
+namespace {
 
 std::string in_units(uint64_t count, CounterUnit unit) {
   return fmt::format("{} {}", format_count(count), unit_words(unit, count));

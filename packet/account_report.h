@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/json_writer.h"
@@ -20,6 +21,9 @@ void append_account(JsonWriter& json, const WorkerAccount& account);
 void append_beside_balance(JsonWriter& json, const WorkerAccount& account);
 // All counters of a port, as numbers, and `balances`.
 void append_account(JsonWriter& json, const PortAccount& account);
+
+// Returns what a counter counts, for a text: "packet" or "packets". Of static storage.
+std::string_view unit_words(CounterUnit unit, uint64_t count);
 
 // --- text: whole lines for people, with units, plurals and thousands separators ---
 

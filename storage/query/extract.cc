@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/time_text.h"
 #include "storage/query/index_planning.h"
+#include "storage/query/inspection_coverage.h"
 #include "storage/query/rule_coverage.h"
 
 namespace gatetape {
@@ -103,6 +104,7 @@ Result<void> learn_runs(StoreReader& reader, ExtractStatement& statement, RuleCo
 // gaps.
 Result<void> learn_from_records(StoreReader& reader, Expression& expression, ExtractStatement& statement,
                                 FlowTally& flows) {
+  InspectionCoverage inspection(statement.range);
   std::optional<int64_t> since = statement.range.since_ns, until = statement.range.until_ns;
   if (since) *since -= std::max(Expression::kLookBackNanoseconds, AccountSpan::kMarginNanoseconds);
   if (until) *until += AccountSpan::kMarginNanoseconds;
@@ -115,10 +117,14 @@ Result<void> learn_from_records(StoreReader& reader, Expression& expression, Ext
       statement.presence.add(*account);
     }
     if (const auto* unsafe = std::get_if<SyncFailureRecord>(&record)) statement.presence.add(*unsafe);
-    if (const auto* flow = std::get_if<FlowRecord>(&record)) flows.learn(*flow);
+    if (const auto* flow = std::get_if<FlowRecord>(&record)) {
+      flows.learn(*flow);
+      inspection.add(*flow);
+    }
     return true;
   });
   if (!read) return tl::unexpected<Error>(read.error());
+  statement.flows_not_inspected = inspection.shortfalls();
   merge_damage(statement.read_records, *read);
   return expression.learned();
 }
@@ -136,6 +142,27 @@ std::vector<StoreHistory::Segment> absent_now(const StoreHistory& history, std::
     return !known.contains({segment.facts.run_uuid, segment.facts.sequence});
   });
   return absent;
+}
+
+// A run that began since the ledger was read is in it by now: it stands there before its first segment is made.
+size_t runs_not_listed_now(const StoreHistory& history, std::span<const StoredSegment> present,
+                           const std::vector<std::string>& directories) {
+  const size_t runs = directories.empty() ? 0 : runs_not_listed(history, present);
+  return runs == 0 ? 0 : runs_not_listed(read_history(system_files(), directories), present);
+}
+
+// The summary names the link types that an expression is compiled for: it may have missed one, though later reads went
+// well.
+void add_damage_of_summary(ExtractStatement& statement) {
+  const auto is_known = [&](const std::string& line) {
+    return std::ranges::find(statement.read.damage, line) != statement.read.damage.end() ||
+           std::ranges::find(statement.read_records.damage, line) != statement.read_records.damage.end();
+  };
+  for (const std::string& line : statement.store.read.damage) {
+    if (is_known(line)) continue;
+    statement.read.damage.push_back(line);
+    ++statement.read.frames_damaged;
+  }
 }
 
 }  // namespace
@@ -159,6 +186,7 @@ Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, co
   statement.origin = request.origin;
   statement.made_ns = wall_clock_ns();
   statement.needs_records = expression.record_types() != 0;
+  statement.needs_alerts = !expression.sids().empty();
   RuleCoverage rules(expression.sids());
   // Read before the segments are listed, so that none is in it which is not there yet.
   const StoreHistory history = read_history(system_files(), request.origin.stores);
@@ -195,11 +223,12 @@ Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, co
   if (stopped) return fail("interrupted: nothing was kept");
   read->damage.insert(read->damage.begin(), statement.read.damage.begin(), statement.read.damage.end());
   statement.read = std::move(*read);
+  add_damage_of_summary(statement);
   // Asked now, so that what was evicted meanwhile shows.
   Result<std::vector<StoredSegment>> segments = reader.segments();
   if (!segments) return pass_on(segments);
   statement.presence.add_segments(*segments, absent_now(history, *segments, request.origin.stores));
-  statement.presence.add_runs(history.runs);
+  statement.presence.add_history(history, runs_not_listed_now(history, *segments, request.origin.stores));
   statement.rules_not_loaded = rules.shortfalls(request.range);
   written = (*output)->finish(describe(statement));
   if (!written) return pass_on(written);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/time_text.h"
+#include "storage/query/uninspected_counters.h"
 
 namespace gatetape {
 namespace {
@@ -22,8 +23,6 @@ constexpr size_t kRisesMax = 100'000;
 bool is_watched(const CounterRow& row) {
   return row.group_row().place == BalancePlace::kLoss || row.group == CounterGroup::kFiltered;
 }
-constexpr Counter kNotInspected[] = {Counter::kBadChecksum, Counter::kEncryptedBytes, Counter::kIpFragments,
-                                     Counter::kTcpOverLimit, Counter::kRecordsDropped};
 
 void add_rise(IntervalSet& rises, Interval when) {
   if (rises.size() >= kRisesMax) when.first_ns = std::min(when.first_ns, rises.first_ns());
@@ -87,10 +86,12 @@ void Presence::note_rises(const AccountRecord& record, const WorkerFacts& before
   };
   note(record.worker_account, before.totals, worker_rises_);
   note(record.port_account, before.port, port_rises_);
-  for (const Counter counter : kNotInspected) {
+  const auto note_uninspected = [&](Counter counter) {
     if (record.worker_account[counter] > before.totals[counter])
       add_rise(worker_rises_[static_cast<size_t>(counter)], when);
-  }
+  };
+  for (const UninspectedCounter& row : kUninspectedCounters) note_uninspected(row.counter);
+  note_uninspected(Counter::kRecordsDropped);
 }
 
 // Time in which the sensor was awake, and still cannot vouch for what was on the wire.
@@ -256,8 +257,27 @@ void Presence::say_absent() {
   absent_.clear();
 }
 
+// Where a ledger does not tell of all runs, one may be gone without a trace.
+void Presence::add_history(const StoreHistory& history, size_t runs_not_listed) {
+  note_unknown_runs(history.runs);
+  for (const std::string& directory : history.strangers) {
+    unknown_runs_.push_back({"no_store", false, 0, "", std::nullopt,
+                             fmt::format("there is nothing of a store in {}: is its disk mounted?", directory)});
+  }
+  if (!history.problems.empty()) {
+    unknown_runs_.push_back({"ledger_damaged", false, 0, "", std::nullopt,
+                             fmt::format("the store's ledger cannot be read, and would tell what there was once: {}",
+                                         history.problems.front())});
+  } else if (runs_not_listed != 0) {
+    unknown_runs_.push_back(
+        {"not_in_ledger", false, runs_not_listed, "runs", std::nullopt,
+         fmt::format("the store's ledger is missing or does not know all runs ({}): others may be gone without a trace",
+                     runs_not_listed)});
+  }
+}
+
 // A run that has left neither a record nor an account, and has no end.
-void Presence::add_runs(std::span<const StoreHistory::Run> runs) {
+void Presence::note_unknown_runs(std::span<const StoreHistory::Run> runs) {
   for (const StoreHistory::Run& run : runs) {
     const auto started = started_.find(run.uuid);
     const bool known = started != started_.end() && runs_.contains(started->second);

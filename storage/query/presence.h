@@ -65,8 +65,9 @@ class Presence {
   // All segments of the store, as they are after its packets were read, and those that were there once. After all
   // records.
   void add_segments(std::span<const StoredSegment> segments, std::span<const StoreHistory::Segment> absent = {});
-  // The runs that the ledger knows. After the segments, which say whose they are.
-  void add_runs(std::span<const StoreHistory::Run> runs);
+  // The runs that the ledgers know, and what is wrong with these. After the segments, which say whose they are.
+  // `runs_not_listed`: of those that have segments.
+  void add_history(const StoreHistory& history, size_t runs_not_listed);
 
   // Returns everything that stands against the completeness of an answer over the range. `needs_records`: the question
   // is answered through records, so that missing records may hide packets.
@@ -132,6 +133,7 @@ class Presence {
   void note_absent(const Link& link);
   void say_absent();
   void add_missing(const StoredSegment& segment, Interval when, uint64_t count);
+  void note_unknown_runs(std::span<const StoreHistory::Run> runs);
   void say_broken_off(std::vector<Shortfall>& out) const;
   void compare_runs(std::vector<Shortfall>& out) const;
   void say_open_ends(std::vector<Shortfall>& out) const;
@@ -150,10 +152,10 @@ class Presence {
   std::map<Uuid, int64_t> started_;                                     // when a run that has segments began
   std::map<int64_t, Interval> stored_;                                  // the time of a run's packets
   std::map<int64_t, Interval> packet_times_;                            // the same with those that are no longer there
-  std::vector<Shortfall> unknown_runs_;
-  std::vector<Shortfall> chains_;                          // shown by the chains of segments
-  std::vector<Shortfall> unsafe_;                          // told by syncs that failed
-  std::map<std::pair<int64_t, uint16_t>, Handed> handed_;  // by run and worker
+  std::vector<Shortfall> unknown_runs_;                                 // told by ledgers, and by what they do not tell
+  std::vector<Shortfall> chains_;                                       // shown by the chains of segments
+  std::vector<Shortfall> unsafe_;                                       // told by syncs that failed
+  std::map<std::pair<int64_t, uint16_t>, Handed> handed_;               // by run and worker
   uint64_t lowest_sequence_ = UINT64_MAX;
   int64_t begins_ns_ = INT64_MIN;  // from here on each stream has segments
 };

@@ -4,6 +4,8 @@
 
 #include "common/json_writer.h"
 #include "common/time_text.h"
+#include "packet/account_report.h"
+#include "storage/query/uninspected_counters.h"
 
 namespace gatetape {
 namespace {
@@ -47,9 +49,9 @@ void add_damage(Shortfalls& out, const ExtractStatement& s) {
     out.unknown("damaged", read.frames_damaged, "places",
                 fmt::format("the store is damaged at {}", counted(read.frames_damaged, "place", "places")));
   }
-  out.missing("evicted_meanwhile", read.segments_vanished, "segments",
-              fmt::format("{} of the store vanished while it was read",
-                          counted(read.segments_vanished, "segment", "segments")));
+  const uint64_t vanished = read.segments_vanished + (s.needs_records ? s.read_records.segments_vanished : 0);
+  out.missing("evicted_meanwhile", vanished, "segments",
+              fmt::format("{} of the store vanished while it was read", counted(vanished, "segment", "segments")));
   const uint64_t records = s.read_records.frames_damaged;
   const std::string text = fmt::format("records of this time cannot be read: the store is damaged at {}",
                                        counted(records, "place", "places"));
@@ -100,19 +102,15 @@ void add_losses(Shortfalls& out, const ExtractStatement& s) {
 void add_uninspected(Shortfalls& out, const ExtractStatement& s) {
   if (!s.needs_records) return;
   const WorkerAccount worker = s.account.worker();
-  const auto not_inspected = [&](Counter counter, const char* code, const char* why) {
-    const uint64_t count = worker[counter];
-    if (count == 0) return;
-    const bool bytes = worker.table()[static_cast<size_t>(counter)].unit == CounterUnit::kBytes;
-    const std::string what =
-        bytes ? counted(count, "byte was", "bytes were") : counted(count, "packet was", "packets were");
-    out.add(in_time(code, count, bytes ? "bytes" : "packets", fmt::format("{} not inspected: {}", what, why),
-                    s.presence.rises(counter)));
-  };
-  not_inspected(Counter::kBadChecksum, "wrong_checksum", "their checksums are wrong");
-  not_inspected(Counter::kEncryptedBytes, "encrypted", "they are encrypted");
-  not_inspected(Counter::kIpFragments, "fragments", "they are IP fragments");
-  not_inspected(Counter::kTcpOverLimit, "over_limit", "their stream waited for too much");
+  for (const UninspectedCounter& row : kUninspectedCounters) {
+    const uint64_t count = worker[row.counter];
+    if (count == 0 || (row.of_alerts && !s.needs_alerts)) continue;
+    const CounterUnit unit = worker.table()[static_cast<size_t>(row.counter)].unit;
+    out.add(in_time(row.code, count, unit_words(unit, 2),
+                    fmt::format("{} {} {} not inspected{}: {}", count, unit_words(unit, count),
+                                count == 1 ? "was" : "were", row.of_alerts ? " in full" : "", row.why),
+                    s.presence.rises(row.counter)));
+  }
   if (const uint64_t filtered = worker.total(CounterGroup::kFiltered); filtered != 0) {
     out.add(in_time("filtered", filtered, "packets",
                     fmt::format("{} not inspected: the sensor's filters left them out",
@@ -125,6 +123,7 @@ void add_uninspected(Shortfalls& out, const ExtractStatement& s) {
         fmt::format("{} dropped: the sensor was too slow for them", counted(records, "record was", "records were")),
         s.presence.rises(Counter::kRecordsDropped)));
   }
+  for (const Shortfall& flows : s.flows_not_inspected) out.add(flows);
   for (const Shortfall& rule : s.rules_not_loaded) out.add(rule);
 }
 

@@ -55,7 +55,9 @@ struct ExtractStatement {
   uint64_t gap_bytes = 0;                   // in the flows written: acknowledged by the receiver, never seen
   std::optional<Interval> gaps_when;        // some time while these flows lasted
   bool needs_records = false;               // the expression is answered through records
+  bool needs_alerts = false;                // among them through alerts
   std::vector<Shortfall> rules_not_loaded;  // rules that the expression asks for
+  std::vector<Shortfall> flows_not_inspected;
   std::optional<BundleFacts> bundle;
   std::optional<CustodyFacts> custody;
   ReadStatistics read;          // while reading packets

@@ -1,5 +1,6 @@
 #include "storage/query/store_history.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <iterator>
 #include <map>
@@ -32,6 +33,14 @@ std::string hexadecimal(const Uuid& uuid) {
   std::string out;
   for (const uint8_t byte : uuid) fmt::format_to(std::back_inserter(out), "{:02x}", byte);
   return out;
+}
+
+// A recorder locks each directory of its store, also one into which it writes nothing for now.
+bool is_of_a_store(FileSystem& files, const std::string& directory) {
+  const auto names = files.list(directory);
+  return !names || std::ranges::any_of(*names, [](const std::string& name) {
+    return name == "lock" || name.ends_with(".gtp") || name.ends_with(".gtr");
+  });
 }
 
 // One store's part of the history.
@@ -74,7 +83,11 @@ StoreHistory read_history(FileSystem& files, const std::vector<std::string>& dir
     const auto header = read_ledger(
         files, ledger_path(directory), [&](const LedgerEntry& entry) { walk.see(entry); }, damage);
     if (!header) {
-      if (header.error().code != ENOENT) history.problems.push_back(header.error().message);
+      if (header.error().code != ENOENT) {
+        history.problems.push_back(header.error().message);
+      } else if (!is_of_a_store(files, directory)) {
+        history.strangers.push_back(directory);
+      }
       continue;
     }
     if (!seen.insert(hexadecimal(header->store_uuid)).second) continue;  // the same directory twice
@@ -82,6 +95,18 @@ StoreHistory read_history(FileSystem& files, const std::vector<std::string>& dir
     walk.take_into(history);
   }
   return history;
+}
+
+size_t runs_not_listed(const StoreHistory& history, std::span<const StoredSegment> present) {
+  std::set<Uuid> listed;
+  for (const StoreHistory::Run& run : history.runs) listed.insert(run.uuid);
+  uint64_t begins = history.segments.empty() ? 0 : UINT64_MAX;
+  for (const StoreHistory::Segment& segment : history.segments) begins = std::min(begins, segment.facts.sequence);
+  std::set<Uuid> unlisted;
+  for (const StoredSegment& segment : present) {
+    if (segment.sequence >= begins && !listed.contains(segment.run_uuid)) unlisted.insert(segment.run_uuid);
+  }
+  return unlisted.size();
 }
 
 std::vector<StoreHistory::Segment> absent_segments(const StoreHistory& history,

@@ -27,10 +27,14 @@ struct StoreHistory {
     std::optional<int64_t> evicted_ns;  // a tombstone says so
   };
   std::vector<Run> runs;
-  std::vector<Segment> segments;      // all that were ever sealed
-  std::vector<std::string> stores;    // uuid of each store, in hexadecimal
-  std::vector<std::string> problems;  // ledgers that are damaged or cannot be read
+  std::vector<Segment> segments;       // all that were ever sealed
+  std::vector<std::string> stores;     // uuid of each store, in hexadecimal
+  std::vector<std::string> problems;   // ledgers that are damaged or cannot be read
+  std::vector<std::string> strangers;  // directories in which nothing is of a store: a disk that is not mounted
 };
+
+// Runs that have segments here and no entry in a ledger; without those before a ledger began.
+size_t runs_not_listed(const StoreHistory& history, std::span<const StoredSegment> present);
 
 // Reads the ledgers of these directories; a directory without one has no history. Memory: an entry for each segment.
 StoreHistory read_history(FileSystem& files, const std::vector<std::string>& directories);

@@ -181,12 +181,11 @@ void DirectoryStoreReader::visit_last_accounts(const std::string& directory, con
 
 Result<StoreSummary> DirectoryStoreReader::summary() {
   if (summary_) return *summary_;
-  ReadStatistics statistics;
   auto files = list_segments(files_, directories_);
   if (!files) return pass_on(files);
   StoreSummary sum;
   for (const SegmentPath& file : *files) {
-    auto segment = open_segment(files_, file.path, statistics);
+    auto segment = open_segment(files_, file.path, sum.read);
     if (segment == nullptr) continue;
     sum.stored_bytes += segment->file_bytes();
     if (file.kind != SegmentKind::kPackets) continue;

@@ -52,6 +52,7 @@ struct StoreSummary {
   int64_t oldest_ns = 0, newest_ns = 0;
   // Over all runs, equal ones of one store once; Packet::interface_id counts these.
   std::vector<StoreInterface> interfaces;
+  ReadStatistics read;  // its damage
 };
 
 // A segment's own account of itself, and of its stream up to its end.

@@ -257,6 +257,45 @@ TEST_CASE("the statement says how complete the extract is") {
     INFO(never);
     CHECK(never.find("the rule with sid 13 was not loaded") != std::string::npos);
   }
+  SECTION("a question that records answer may mean what was inspected in part, or not at all") {
+    AccountRecord account;
+    for (const int64_t time : {start - kSecond / 2, start + kSecond / 2, start + 3 * kSecond / 2}) {
+      account.timestamp_ns = time;
+      store.records_batch.append(account);
+      account.worker_account[Counter::kTcpGapBytes] += 700;
+      account.worker_account[Counter::kFlowsEvicted] += 1;
+      account.worker_account[Counter::kMatchInspectionsCut] += 4;
+    }
+    FlowRecord flow;
+    flow.first_timestamp_ns = flow.last_timestamp_ns = start + kSecond / 2;
+    flow.packets[0] = flow.packets[1] = 3;
+    flow.endpoints.protocol = 6;
+    flow.endpoints.destination_port = 443;
+    store.records_batch.append(flow);  // nothing is wrong with it
+    flow.tcp_flags[0] = 0x12;
+    flow.packets[1] = 0;
+    store.records_batch.append(flow);  // a scan, or what came back from one
+    flow.tcp_flags[0] = 0x18;
+    store.records_batch.append(flow);
+    flow.endpoints.protocol = 17;
+    store.records_batch.append(flow);
+    store.records_batch.append(flow);
+    flow.endpoints.protocol = 47;
+    store.records_batch.append(flow);
+    flow.first_timestamp_ns = flow.last_timestamp_ns = end + kSecond;  // beyond the range
+    store.records_batch.append(flow);
+    CHECK(std::string(extract_to(store, "", path, {start, end}).completeness()) == "complete");
+    const auto codes_and_counts = [&](const std::string& text) {
+      std::string out;
+      for (const Shortfall& shortfall : extract_to(store, text, path, {start, end}).shortfalls())
+        out += fmt::format("{} {} {}; ", shortfall.code, shortfall.count, shortfall.unit);
+      return out;
+    };
+    const std::string of_all = "gaps 1400 bytes; flows_evicted 2 flows; ";
+    const std::string of_flows = "tunnels 1 flows; quic 2 flows; one_sided 1 flows; ";
+    CHECK(codes_and_counts("http.status == 200") == of_all + of_flows);
+    CHECK(codes_and_counts("sid 5") == of_all + "match_over_limit 8 times; " + of_flows);
+  }
   SECTION("a range that the store does not reach") {
     store_account(store, end, 1000, 0);
     const ExtractStatement statement = extract_to(store, "", path, {start - kSecond, end + 10 * kSecond});

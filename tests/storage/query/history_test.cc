@@ -76,19 +76,24 @@ void record_run(const std::string& directory, const RunOptionsOfTest& run) {
   REQUIRE((*store)->close());
 }
 
-ExtractStatement statement_of(const std::string& directory, const TimeRange& range = {}, const std::string& text = "") {
-  auto reader = StoreReader::open({directory});
+ExtractStatement statement_of(const std::vector<std::string>& directories, const TimeRange& range = {},
+                              const std::string& text = "") {
+  auto reader = StoreReader::open(directories);
   REQUIRE(reader);
   Result<Expression> expression = Expression::parse(text);
   REQUIRE(expression);
   REQUIRE(expression->compile(link_types_of(*(*reader)->summary())));
   ExtractRequest request;
   request.range = range;
-  request.origin.stores = {directory};
-  request.output.path = directory + "/../out";
+  request.origin.stores = directories;
+  request.output.path = directories.front() + "/../out";
   auto statement = extract(**reader, *expression, request, [] { return false; });
   REQUIRE(statement);
   return std::move(*statement);
+}
+
+ExtractStatement statement_of(const std::string& directory, const TimeRange& range = {}, const std::string& text = "") {
+  return statement_of(std::vector{directory}, range, text);
 }
 
 std::vector<std::string> codes_of(const ExtractStatement& statement) {
@@ -228,4 +233,53 @@ TEST_CASE("a run whose accounts are lost is not hidden by the marks that are lef
     const ExtractStatement statement = statement_of(store, second, "http.status == 200");
     CHECK((std::string(statement.completeness()) != "complete" || statement.presence.known()));
   }
+}
+
+TEST_CASE("a run that was taken away with the ledger that knew of it is not forgotten", "[history]") {
+  TemporaryDirectory directory;
+  const std::string store = directory.path("store"), ledger = store + "/ledger";
+  std::vector<std::vector<std::string>> runs;
+  for (int64_t run = 0; run < 3; ++run) {  // all of the same time: no outage tells of one that is missing
+    const std::vector<std::string> before = runs.empty() ? Codes{} : segment_paths(store, "");
+    record_run(store, {.start_ns = kStart + run, .packets = 2000});
+    runs.emplace_back();
+    for (const std::string& path : segment_paths(store, "")) {
+      if (std::ranges::find(before, path) == before.end()) runs.back().push_back(path);
+    }
+  }
+  CHECK(codes_of(statement_of(store)) == Codes{});
+  const std::string backup = directory.path("backup"), aside = directory.path("aside");
+  std::filesystem::copy(ledger, backup);
+  for (size_t run = 0; run < runs.size(); ++run) {
+    CAPTURE(run);
+    std::filesystem::create_directory(aside);
+    for (const std::string& path : runs[run]) {
+      if (path.ends_with(".gtp") || path.ends_with(".gtr"))
+        std::filesystem::rename(path, aside + "/" + std::filesystem::path(path).filename().string());
+    }
+    const auto word = [&] { return std::string(statement_of(store, {kStart, kStart + kSecond}).completeness()); };
+    CHECK(word() == "incomplete");
+    std::filesystem::remove(ledger);
+    CHECK(codes_of(statement_of(store, {kStart, kStart + kSecond})) == Codes{"not_in_ledger"});
+    std::filesystem::create_directory(ledger);  // something that cannot be read
+    CHECK(codes_of(statement_of(store, {kStart, kStart + kSecond})) == Codes{"ledger_damaged"});
+    std::filesystem::remove(ledger);
+    std::filesystem::copy(backup, ledger);
+    for (const std::string& path : runs[run]) {
+      const std::string file = aside + "/" + std::filesystem::path(path).filename().string();
+      if (std::filesystem::exists(file)) std::filesystem::rename(file, path);
+    }
+    std::filesystem::remove(aside);
+  }
+  CHECK(codes_of(statement_of(store)) == Codes{});
+}
+
+TEST_CASE("a directory in which nothing is of a store may be a disk that is not mounted", "[history]") {
+  TemporaryDirectory directory;
+  const std::string store = directory.path("store"), other = directory.path("other");
+  record_run(store, {});
+  std::filesystem::create_directory(other);
+  CHECK(codes_of(statement_of({store, other})) == Codes{"no_store"});
+  write_file(other + "/lock", {});  // a directory of the store into which nothing was written yet
+  CHECK(codes_of(statement_of({store, other})) == Codes{});
 }

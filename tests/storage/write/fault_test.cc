@@ -1,4 +1,5 @@
 // A store on a disk that fails: each call once, for a moment, or for as long as it takes; and power cuts.
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cerrno>
@@ -8,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "storage/query/extract.h"
 #include "storage/query/presence.h"
 #include "tests/storage/store_support.h"
 #include "tests/support/simulated_files.h"
@@ -406,6 +408,42 @@ TEST_CASE("what a sync did not confirm is counted at once, and known to every la
   }
   CHECK(said == kPackets);
   CHECK(read_all(files, packets).packets_by_run == std::vector<uint64_t>{kPackets, kPackets});
+}
+
+TEST_CASE("a segment that could not be read for a moment is no reason to find nothing in it", "[store][fault]") {
+  TurnedClock clock;
+  SimulatedFiles files, output;
+  REQUIRE(output.make_directories("/out"));
+  auto packets = repeating_traffic(78, kPackets);
+  for (QueryPacket& packet : packets) {
+    packet.bytes.erase(packet.bytes.begin(), packet.bytes.begin() + 14);
+    packet.wire_length -= 14;
+    packet.link_type = LinkType::kRaw;  // an expression is compiled for the link types that the store is known to have
+  }
+  REQUIRE(run(files, clock, packets).result);
+  for (uint64_t failing = 0; failing < 60; ++failing) {
+    CAPTURE(failing);
+    uint64_t reads = 0;
+    files.set_fault([&](const SimulatedFiles::Call& call) {
+      const bool reads_packets = (call.operation == Operation::kOpen || call.operation == Operation::kRead) &&
+                                 call.path.find(".gtp") != std::string::npos;
+      return SimulatedFiles::Outcome{reads_packets && reads++ == failing ? EIO : 0, 0};
+    });
+    auto reader = StoreReader::open({kDirectory}, files);
+    REQUIRE(reader);
+    auto expression = Expression::parse("ip or ip6");
+    REQUIRE(expression);
+    REQUIRE(expression->compile(link_types_of(*(*reader)->summary())));
+    ExtractRequest request;
+    request.output.path = "/out/x";
+    request.output.files = &output;
+    const auto statement = extract(**reader, *expression, request, [] { return false; });
+    REQUIRE(statement);
+    if (reads <= failing) break;
+    if (statement->packets == kPackets) continue;
+    const std::vector<Shortfall> all = statement->shortfalls();
+    CHECK(std::ranges::any_of(all, [](const Shortfall& s) { return s.code == "damaged" || s.code == "removed"; }));
+  }
 }
 
 TEST_CASE("a run that is killed in closing has no end, whenever that is", "[store][fault]") {
