@@ -104,6 +104,7 @@ Result<void> Distributor::run() {
       outcome = pass_on(idle);
       break;
     }
+    rounds_.store(rounds_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     *idle ? backoff.wait() : backoff.reset();
   }
   finished_.store(true, std::memory_order_release);

@@ -46,6 +46,8 @@ class Distributor {
   // Return the worker's next burst, or a null one; and whether no more will come. Called on the worker's thread.
   HandedBurst next(unsigned worker) { return queues_[worker]->pop().value_or(HandedBurst{}); }
   bool finished() const { return finished_.load(std::memory_order_acquire); }
+  // Returns how often all sources were polled. Any thread.
+  uint64_t rounds() const { return rounds_.load(std::memory_order_relaxed); }
   // Ends a worker's use of a burst. The burst goes back to its source after the last call. Any thread.
   static void done(const HandedBurst& handed);
   // Returns the counters for one worker. Any thread.
@@ -72,6 +74,7 @@ class Distributor {
   std::vector<std::unique_ptr<SpscQueue<HandedBurst>>> queues_;
   std::vector<AtomicAccount> accounts_;
   std::vector<uint64_t> packets_, bytes_;  // in the burst being handed out, by worker
+  std::atomic<uint64_t> rounds_{0};
   std::atomic<bool> finished_{false};
 };
 

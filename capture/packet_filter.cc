@@ -1,5 +1,6 @@
 #include "capture/packet_filter.h"
 
+#include <atomic>
 #include <map>
 
 #include "expression/bpf_program.h"
@@ -45,6 +46,20 @@ std::string describe(const FilterOptions& options) {
   return out;
 }
 
+// The networks in use, and those that were in use before: a thread may still be looking at them.
+struct PacketFilter::Hostile {
+  std::atomic<const PrefixSet*> current;
+  std::unique_ptr<const PrefixSet> newest, before;
+
+  explicit Hostile(const std::vector<IpPrefix>& networks) { use(networks); }
+  void use(const std::vector<IpPrefix>& networks) {
+    before = std::move(newest);
+    newest = std::make_unique<const PrefixSet>(networks);
+    current.store(newest.get(), std::memory_order_release);
+  }
+  const PrefixSet& get() const { return *current.load(std::memory_order_acquire); }
+};
+
 struct PacketFilter::Programs {
   std::map<LinkType, BpfProgram> by_link_type;
 
@@ -69,7 +84,7 @@ PacketFilter::~PacketFilter() = default;
 Result<PacketFilter> PacketFilter::compile(const FilterOptions& options, const std::vector<LinkType>& link_types) {
   PacketFilter filter;
   filter.ingress_ = PrefixSet(options.ingress);
-  filter.hostile_ = PrefixSet(options.hostile);
+  filter.hostile_ = std::make_unique<Hostile>(options.hostile);
   if (options.bpf.empty()) return filter;
   filter.programs_ = std::make_unique<Programs>();
   for (const LinkType type : link_types) {
@@ -80,18 +95,23 @@ Result<PacketFilter> PacketFilter::compile(const FilterOptions& options, const s
   return filter;
 }
 
+void PacketFilter::replace_hostile(const std::vector<IpPrefix>& hostile) {
+  hostile_->use(hostile);
+}
+
 PacketFilter::Verdict PacketFilter::addresses(const DecodedPacket& d) const {
-  if (ingress_.empty() && hostile_.empty()) return Verdict::kPass;
+  const PrefixSet& hostile = hostile_->get();
+  if (ingress_.empty() && hostile.empty()) return Verdict::kPass;
   if (is_address_resolution(d)) return Verdict::kPass;
   if (d.ip_version == 0) return ingress_.empty() ? Verdict::kNotHostile : Verdict::kNotIngress;
   if (ingress_.empty()) {
-    return hostile_.contains(d.source) || hostile_.contains(d.destination) ? Verdict::kPass : Verdict::kNotHostile;
+    return hostile.contains(d.source) || hostile.contains(d.destination) ? Verdict::kPass : Verdict::kNotHostile;
   }
   const bool from = ingress_.contains(d.source), to = ingress_.contains(d.destination);
   if (!from && !to) return Verdict::kNotIngress;
-  if (hostile_.empty()) return Verdict::kPass;
-  return (from && hostile_.contains(d.destination)) || (to && hostile_.contains(d.source)) ? Verdict::kPass
-                                                                                           : Verdict::kNotHostile;
+  if (hostile.empty()) return Verdict::kPass;
+  return (from && hostile.contains(d.destination)) || (to && hostile.contains(d.source)) ? Verdict::kPass
+                                                                                         : Verdict::kNotHostile;
 }
 
 PacketFilter::Verdict PacketFilter::apply(const Packet& packet, const DecodedPacket& decoded) const {

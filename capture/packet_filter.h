@@ -3,7 +3,7 @@
 // With both --ingress and --hostile, one side of a packet must be an ingress address and the other must lie in a
 // hostile network. With --hostile alone, either side may. Address resolution (ARP, and IPv6 neighbour discovery, RFC
 // 4861) always passes these two, because it proves which station held the ingress address; it is little traffic. Other
-// packets without IP do not pass them. A filter is immutable; any thread may apply it.
+// packets without IP do not pass them. Any thread may apply a filter, also while its hostile networks are replaced.
 #pragma once
 
 #include <memory>
@@ -40,16 +40,20 @@ class PacketFilter {
   ~PacketFilter();
 
   Verdict apply(const Packet& packet, const DecodedPacket& decoded) const;
+  // Replaces the hostile networks; packets that are looked at from now on meet the new ones. Precondition: no apply()
+  // is still running that began before the last call. One thread.
+  void replace_hostile(const std::vector<IpPrefix>& hostile);
   bool has_ingress() const { return !ingress_.empty(); }
   bool is_ingress(const IpAddress& address) const { return ingress_.contains(address); }
 
  private:
   struct Programs;
+  struct Hostile;
   PacketFilter();
   Verdict addresses(const DecodedPacket& decoded) const;  // the verdict of the two address filters
 
   PrefixSet ingress_;
-  PrefixSet hostile_;
+  std::unique_ptr<Hostile> hostile_;
   std::unique_ptr<Programs> programs_;  // null: no expression
 };
 

@@ -131,9 +131,15 @@ void Pipeline::receive(const Packet& packet, const DecodedPacket& decoded) {
 
 // The filter: addresses first, then BPF.
 bool Pipeline::wanted(const Packet& packet, const DecodedPacket& decoded) {
-  switch (filter_.apply(packet, decoded)) {
+  const PacketFilter::Verdict verdict = filter_.apply(packet, decoded);
+  // Counted whatever else is filtered: it says whether the mirror shows the ingress.
+  if (filter_.has_ingress() && decoded.ip_version != 0 && verdict != PacketFilter::Verdict::kNotIngress) {
+    account_[Counter::kToIngress] += filter_.is_ingress(decoded.destination);
+    account_[Counter::kFromIngress] += filter_.is_ingress(decoded.source);
+  }
+  switch (verdict) {
     case PacketFilter::Verdict::kPass:
-      break;
+      return true;
     case PacketFilter::Verdict::kNotIngress:
       ++account_[Counter::kFilteredNotIngress];
       return false;
@@ -144,11 +150,7 @@ bool Pipeline::wanted(const Packet& packet, const DecodedPacket& decoded) {
       ++account_[Counter::kFilteredBpf];
       return false;
   }
-  if (filter_.has_ingress() && decoded.ip_version != 0) {
-    account_[Counter::kToIngress] += filter_.is_ingress(decoded.destination);
-    account_[Counter::kFromIngress] += filter_.is_ingress(decoded.source);
-  }
-  return true;
+  return false;  // not reached
 }
 
 // The flow of the packet, begun if need be; null for what is not IP. Fragments have no ports: the datagram's first

@@ -84,6 +84,9 @@ class Session {
   RecordBatch end_mark() const;
   void write_end();
   void look_around();
+  bool all_moved(std::vector<uint64_t>& since) const;
+  void tell_observer(bool second);
+  void reload();
   void show_progress();
   void watch_for_failures();
   void stop_sources();
@@ -117,6 +120,8 @@ class Session {
   SessionWatch watch_{sources_, options_.sources, options_.outlets};
   std::unique_ptr<AccountKeeper> keeper_;  // asks the account, on a thread of its own
   bool looked_around_ = false;
+  bool recording_told_ = false;
+  std::vector<uint64_t> rounds_at_start_, rounds_at_second_, rounds_at_reload_;  // see all_moved()
   Result<void> outcome_;
 };
 
@@ -259,6 +264,7 @@ void Session::fail_with(const Error& error) {
 void Session::stop_sources() {
   if (stopping_) return;
   stopping_ = true;
+  if (options_.observer != nullptr) options_.observer->stopping();
   for (const auto& source : sources_) source->stop();
 }
 
@@ -392,6 +398,47 @@ void Session::end_outlets() {
   write_last_accounts();
 }
 
+// Whether each thread that handles packets made a round since the last time that this was so. `since`: empty at first.
+bool Session::all_moved(std::vector<uint64_t>& since) const {
+  std::vector<uint64_t> now;
+  for (const auto& worker : workers_) now.push_back(worker->finished() ? UINT64_MAX : worker->rounds());
+  if (distributor_ != nullptr) now.push_back(distributor_->finished() ? UINT64_MAX : distributor_->rounds());
+  since.resize(now.size());
+  for (size_t i = 0; i < now.size(); ++i) {
+    if (now[i] == since[i] && now[i] != UINT64_MAX) return false;
+  }
+  since = std::move(now);
+  return true;
+}
+
+// A file's reader may wait for standard input for as long as it likes.
+void Session::tell_observer(bool second) {
+  if (options_.observer == nullptr) return;
+  if (!recording_told_ && (!live_ || all_moved(rounds_at_start_))) {
+    recording_told_ = true;
+    options_.observer->recording();
+  }
+  if (second)
+    options_.observer->each_second(account_.total(), account_.ports(), !live_ || all_moved(rounds_at_second_));
+  if (options_.observer->reload_asked()) reload();
+}
+
+// A worker that is in the middle of a packet may use the networks before these: those before them are let go only when
+// every worker has been between two packets since they were replaced.
+void Session::reload() {
+  if (!recording_told_ || !all_moved(rounds_at_reload_)) return;
+  const std::optional<std::vector<IpPrefix>> hostile = options_.observer->reload();
+  if (hostile) {
+    filter_->replace_hostile(*hostile);
+    rounds_at_reload_.clear();
+    (void)all_moved(rounds_at_reload_);
+    const std::string detail = counted(hostile->size(), "network", "networks");
+    own_records_.append(EventRecord{wall_clock_ns(), kEventHostileReplaced, detail});
+    write_own_records();
+  }
+  options_.observer->reloaded();
+}
+
 void Session::look_around() {
   looked_around_ = true;
   for (const std::string& spot : blind_spots(account_.total(), filter_->has_ingress())) log_warning("{}", spot);
@@ -450,7 +497,9 @@ SessionSummary Session::run() {
     watch_for_failures();
     watch_clock();
     const Clock::time_point now = Clock::now();
-    if (now - last_account >= kAccountInterval) {
+    const bool second = now - last_account >= kAccountInterval;
+    tell_observer(second);
+    if (second) {
       last_account = now;
       note_each_second();
       if (options_.progress) show_progress();
@@ -463,6 +512,7 @@ SessionSummary Session::run() {
 }
 
 void Session::finish() {
+  if (!stopping_ && options_.observer != nullptr) options_.observer->stopping();
   for (const auto& worker : workers_) worker->join();
   if (distributor_thread_.joinable()) distributor_thread_.join();
   if (options_.progress) write_to_stderr("\r\x1b[K");

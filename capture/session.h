@@ -23,6 +23,24 @@
 
 namespace gatetape {
 
+// The name in EVE of a change of the hostile networks while a session runs.
+inline constexpr std::string_view kEventHostileReplaced = "filter.hostile_replaced";
+
+// Is told how a session goes, and asked for what may change meanwhile. All calls come from the session's thread.
+class SessionObserver {
+ public:
+  virtual ~SessionObserver() = default;
+  virtual void recording() = 0;  // packets are read: every source was asked for them
+  // Each second. `alive`: every thread that handles packets did something since the last call.
+  virtual void each_second(const WorkerAccount& total, const PortAccount& ports, bool alive) = 0;
+  virtual void stopping() = 0;
+  // Whether reload() should be called.
+  virtual bool reload_asked() const = 0;
+  // Returns the hostile networks that are wanted from now on; none: the old ones go on, and why was said.
+  virtual std::optional<std::vector<IpPrefix>> reload() = 0;
+  virtual void reloaded() = 0;  // the networks of reload() are in use
+};
+
 struct SessionOptions {
   std::vector<std::string> sources;  // "if:eth1", "pcap:FILE", ... (capture/sources/source_spec.h)
   unsigned workers = 1;
@@ -37,6 +55,7 @@ struct SessionOptions {
   std::function<Result<void>()> ports_opened;
   const std::atomic<uint32_t>* reopen_count = nullptr;  // each change asks the outlets to open their files anew
   std::string user;                                     // user that runs it, for the record; empty: not known
+  SessionObserver* observer = nullptr;                  // may be null
   bool progress = false;                                // a line on stderr, renewed each second
 };
 

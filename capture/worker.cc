@@ -107,6 +107,7 @@ void Worker::run_handed() {
 }
 
 void Worker::after_round(bool idle) {
+  rounds_.store(rounds_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   const int64_t now_ns = monotonic_clock_ns();
   if (!idle && now_ns - last_tick_ns_ < kTickInterval_ns) return;
   if (now_ns - last_tick_ns_ < kTickInterval_ns / 4) return;

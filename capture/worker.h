@@ -30,6 +30,8 @@ class Worker {
   void start(int cpu);
   void join() { thread_.join(); }
   bool finished() const { return finished_.load(std::memory_order_acquire); }
+  // Returns how often the worker has looked for packets; it grows as long as the thread is alive. Any thread.
+  uint64_t rounds() const { return rounds_.load(std::memory_order_acquire); }
   // Returns how the source ended. Precondition: finished().
   const Result<void>& outcome() const { return outcome_; }
 
@@ -60,6 +62,7 @@ class Worker {
   PublishedAccount published_;
   uint64_t next_ordinal_ = 0;
   int64_t last_tick_ns_ = 0;
+  std::atomic<uint64_t> rounds_{0};
   std::thread thread_;
   Result<void> outcome_;
   std::atomic<bool> finished_{false};

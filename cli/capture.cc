@@ -1,7 +1,10 @@
 // gatetape capture, the sensor.
+#include "cli/capture_check.h"
 #include "cli/capture_options.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/service.h"
+#include "common/log_style.h"
 
 namespace gatetape {
 namespace {
@@ -15,7 +18,8 @@ class CaptureCommand : public Command {
         .summary =
             "Records the traffic of a mirror port: filters by ingress address, reassembles TCP and HTTP, matches "
             "rules, and stores every packet. Ends when its source ends, or on SIGINT (Ctrl-C) or SIGTERM without loss. "
-            "SIGHUP opens the files that it writes anew, after they were renamed. Each worker fills one directory of "
+            "SIGHUP opens the files that it writes anew, after they were renamed; SIGUSR2 reads --config and --hostile "
+            "again and uses the hostile networks that they give now. Each worker fills one directory of "
             "the store at a time: several directories serve several workers.\n\n"
             "SRC is one of\n"
             "  pcap:PATH   a pcap or pcapng file, a directory of them, or - for standard\n"
@@ -33,6 +37,9 @@ class CaptureCommand : public Command {
 
   int run(const CommandLine& line) override {
     if (const Result<void> checked = options_.check(line); !checked) return line.usage_error(checked.error().message);
+    if (options_.check_only) return check_capture(options_) ? kExitDone : kExitFailed;
+    set_log_style(service_log_style());
+    Service service(catch_reloads(), [this, &line] { return reread_hostile(line); });
     const RightsOptions rights = options_.all_rights();
     if (const Result<void> restricted = restrict_rights(rights); !restricted) return line.failed(restricted.error());
     CheckpointOutlets checkpoints;  // outlives the store, which hands them out
@@ -44,6 +51,7 @@ class CaptureCommand : public Command {
     run->session.verbose = options_.verbose;
     run->session.filter = options_.filter;
     run->session.store = options_.store_options();
+    run->session.observer = &service;
     if (run->session.store) {
       if (const Result<void> ready = prepare_evidence(*run->session.store, checkpoints); !ready) {
         return line.failed(ready.error());
@@ -56,6 +64,21 @@ class CaptureCommand : public Command {
   }
 
  private:
+  // Reads the configuration as at the start. All of it has to be right, though only the hostile networks change now.
+  Result<std::vector<IpPrefix>> reread_hostile(const CommandLine& line) const {
+    CommandLine again(text());
+    CaptureOptions fresh;
+    fresh.add_to(again);
+    if (Result<void> read = again.read(line.arguments()); !read) return pass_on(read);
+    if (Result<void> checked = fresh.check(again); !checked) return pass_on(checked);
+    std::vector<std::string> later = line.changed_options(again);
+    std::erase(later, "hostile");
+    if (!later.empty()) {
+      log_warning("changed, but only from the next start on: {}", joined(later, ", "));
+    }
+    return std::move(fresh.filter.hostile);
+  }
+
   Result<void> prepare_evidence(StoreOptions& store, CheckpointOutlets& checkpoints) {
     Result<EvidenceOptions> evidence = options_.evidence.prepare();
     if (!evidence) return pass_on(evidence);

@@ -84,6 +84,10 @@ void CaptureOptions::add_to(CommandLine& line) {
   line.number("workers", "N", workers, 1, kWorkersMax, "worker threads, one per core");
   add_store(line, *this);
   add_rights(line, rights);
+  line.flag("check", check_only,
+            "say what would run (sources, filters, rules, disks, days of history) and what would keep it from running, "
+            "and end");
+  line.not_from_config("check");
   line.flag("verbose", verbose, "print DPDK's own messages");
   evidence.add_to(line);
   run.add_to(line);

@@ -21,6 +21,7 @@ struct CaptureOptions {
   int compression_level = 1;
   std::optional<uint64_t> anchor_seed;
   bool verbose = false;
+  bool check_only = false;
   RightsOptions rights;
   RunOptions run;
   EvidenceCommandOptions evidence;

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "cli/help_text.h"
+#include "common/log_style.h"
 #include "common/nearest_word.h"
 #include "common/version.h"
 
@@ -103,6 +104,7 @@ int run_program(int argc, char** argv) {
     fmt::print("gatetape {}\n", kVersion);
     return kExitDone;
   }
+  if (service_log_style() == LogStyle::kJournal) set_log_style(LogStyle::kJournal);
   return dispatch("gatetape", kCommands, argc, argv);
 }
 

@@ -6,7 +6,7 @@ namespace gatetape {
 
 namespace {
 std::atomic<bool> signal_seen{false};
-std::atomic<uint32_t> hangups_seen{0};
+std::atomic<uint32_t> hangups_seen{0}, reloads_seen{0};
 // So that a signal handler may change them.
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<uint32_t>::is_always_lock_free);
 
@@ -16,6 +16,10 @@ void note_signal(int) {
 
 void note_hangup(int) {
   hangups_seen.fetch_add(1, std::memory_order_relaxed);
+}
+
+void note_reload(int) {
+  reloads_seen.fetch_add(1, std::memory_order_relaxed);
 }
 
 void handle(int signal, void (*handler)(int), int flags) {
@@ -33,6 +37,11 @@ void catch_hangups() {
 
 const std::atomic<uint32_t>& hangup_count() {
   return hangups_seen;
+}
+
+const std::atomic<uint32_t>& catch_reloads() {
+  handle(SIGUSR2, note_reload, SA_RESTART);
+  return reloads_seen;
 }
 
 void catch_interrupts() {

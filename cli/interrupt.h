@@ -11,6 +11,9 @@ void catch_hangups();
 // Returns how many hangups there were.
 const std::atomic<uint32_t>& hangup_count();
 
+// SIGUSR2 asks for the configuration to be read again, from now on. Returns how many there were.
+const std::atomic<uint32_t>& catch_reloads();
+
 // Makes SIGINT (Ctrl-C) and SIGTERM set a flag from now on. Interrupted system calls are not restarted. The first
 // signal lets the command end cleanly: it removes its temporary file and writes no packet by half. A second one ends
 // the process at once.

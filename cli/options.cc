@@ -147,6 +147,15 @@ std::vector<std::string_view> CommandLine::option_names() const {
   return names;
 }
 
+std::vector<std::string> CommandLine::changed_options(const CommandLine& other) const {
+  std::vector<std::string> changed;
+  for (const Option& option : options_) {
+    const Option* theirs = other.find(option.name);
+    if (theirs == nullptr || theirs->values != option.values) changed.push_back(option.name);
+  }
+  return changed;
+}
+
 // ---------------------------------------------------------------- reading
 
 std::optional<int> CommandLine::parse(int argc, char** argv) {
@@ -213,6 +222,7 @@ Result<void> CommandLine::read_argument(size_t& at, std::vector<Argument>& found
   if (option->kind == Kind::kFlag) {
     if (attached) return fail("--{} takes no value", option->name);
     option->given = true;
+    option->values = {"yes"};
     option->set_flag(true);
     return {};
   }
@@ -233,6 +243,7 @@ Result<void> CommandLine::read_argument(size_t& at, std::vector<Argument>& found
 }
 
 Result<void> CommandLine::take_value(Option& option, const std::string& value) {
+  option.values.push_back(value);
   Result<void> taken = option.take(value);
   if (!taken) return fail("{} {}: {}", where(option.name), value, taken.error().message);
   return {};
@@ -280,6 +291,7 @@ Result<void> CommandLine::apply_entry(Option& option, const ConfigEntry& entry) 
     if (option.kind == Kind::kOne) return take_value(option, entry.whole.text);
     const std::optional<bool> on = switch_of(entry.whole.text);
     if (!on) return fail("{} {}: expected yes or no", where(option.name), entry.whole.text);
+    if (*on) option.values = {"yes"};
     option.set_flag(*on);
     return {};
   }
@@ -334,9 +346,9 @@ std::vector<std::string> split_list(const std::vector<std::string>& values) {
   return parts;
 }
 
-std::string joined(const std::vector<std::string>& words) {
+std::string joined(const std::vector<std::string>& words, std::string_view separator) {
   std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  for (const std::string& word : words) text.append(text.empty() ? "" : separator).append(word);
   return text;
 }
 

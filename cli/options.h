@@ -76,6 +76,8 @@ class CommandLine {
   bool given(std::string_view name) const;
   // Says where the option stands, for messages: "--filter", or "FILE:LINE:COLUMN: filter".
   std::string where(std::string_view name) const;
+  // Returns the options that have other values in the other command line of the same command.
+  std::vector<std::string> changed_options(const CommandLine& other) const;
   std::vector<std::string_view> option_names() const;  // those that may stand in a file
 
   // Prints what is wrong with the command line and where the help is. Returns exit code 2.
@@ -95,8 +97,9 @@ class CommandLine {
     Take take;
     bool in_config = true;
     bool given = false;
-    std::string required;  // why; empty: optional
-    std::string place;     // in a file; empty: an argument, or not given
+    std::vector<std::string> values;  // in order, as they were read
+    std::string required;             // why; empty: optional
+    std::string place;                // in a file; empty: an argument, or not given
   };
   struct Argument {
     Option* option;
@@ -124,7 +127,7 @@ class CommandLine {
 
 // Splits each value at its commas and returns one list, without empty names: "DIR,DIR" equals two values.
 std::vector<std::string> split_list(const std::vector<std::string>& values);
-// Joins words by blanks, so that an expression need not be quoted on the command line.
-std::string joined(const std::vector<std::string>& words);
+// Joins words, by default by blanks, so that an expression need not be quoted on the command line.
+std::string joined(const std::vector<std::string>& words, std::string_view separator = " ");
 
 }  // namespace gatetape

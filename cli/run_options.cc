@@ -11,7 +11,7 @@
 #include "cli/interrupt.h"
 #include "common/count_text.h"
 #include "common/json_writer.h"
-#include "common/log.h"
+#include "common/log_style.h"
 #include "common/time_text.h"
 #include "export/eve_file.h"
 #include "packet/account_report.h"
@@ -161,7 +161,7 @@ int run_and_report(const CommandLine& line, const RunOptions& options, PreparedR
   catch_interrupts();
   Result<SessionSummary> summary = run_session(run.session, interrupt_flag());
   if (!summary) return line.failed(summary.error());
-  write_to_stderr(account_text(*summary));
+  log_lines(LogLevel::kInfo, account_text(*summary));
   for (const std::string& spot : summary->blind_spots) log_warning("{}", spot);
   if (!options.summary.empty()) {
     Result<void> written = write_summary(options.summary, summary_json(*summary, run.report));

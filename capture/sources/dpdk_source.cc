@@ -305,7 +305,7 @@ Result<std::unique_ptr<Source>> open_interface_source(const std::string& name, c
   if (name.find_first_of(",=[]() ") != std::string::npos) {
     return fail("if:{}: DPDK does not take an interface of such a name; rename it", name);
   }
-  if (!NetworkInterface::capture_allowed()) return fail("if:{}: live capture needs root or CAP_NET_RAW", name);
+  if (!NetworkInterface::capture_allowed()) return fail("if:{}: {}", name, kCaptureNotAllowed);
   if (interface->merges_segments()) {
     log_warning(
         "if:{}: the kernel merges segments on this interface, so that packets longer than those on the wire are "

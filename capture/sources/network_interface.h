@@ -8,6 +8,11 @@
 
 namespace gatetape {
 
+// The error where capture_allowed() says no.
+inline constexpr char kCaptureNotAllowed[] =
+    "live capture needs root or CAP_NET_RAW: start it as the service gatetape, with sudo, or give the program the "
+    "capability once: setcap cap_net_raw+ep $(command -v gatetape)";
+
 class NetworkInterface {
  public:
   // Finds an interface by name. The error lists the interfaces that exist.

@@ -177,5 +177,5 @@ lab_start_sensor() {
   lab_wait_until 60 "the sensor to record" lab_sensor_records_or_ended
   lab_sensor_records
 }
-lab_sensor_records() { grep -q '^gatetape: recording' "$lab_dir/sensor.err"; }
+lab_sensor_records() { grep -q 'gatetape: recording' "$lab_dir/sensor.err"; }
 lab_sensor_records_or_ended() { lab_sensor_records || lab_ended "$lab_sensor_pid"; }

@@ -12,13 +12,7 @@ import subprocess
 import threading
 import time
 
-from support import GATETAPE, Capture, need_root, run_cases, until
-
-
-def lines(path):
-    """The events of an EVE file; each line has to be whole."""
-    with open(path) as f:
-        return [json.loads(line) for line in f]
+from support import GATETAPE, Capture, lines, need_root, run_cases, until
 
 
 def flows(events):

@@ -105,6 +105,12 @@ def until(condition, what, seconds=10):
     raise AssertionError(f"waited {seconds} s in vain for {what}")
 
 
+def lines(path):
+    """The events of an EVE file; each line has to be whole."""
+    with open(path) as f:
+        return [json.loads(line) for line in f]
+
+
 def run(*arguments, **options):
     """Runs the program to its end; stdout and stderr are text."""
     return subprocess.run([GATETAPE, *arguments], capture_output=True, text=True, errors="replace", timeout=120, **options)
