@@ -3,7 +3,7 @@
 # tmpfiles whether they understand their files.
 # usage: check_units.sh GATETAPE UNIT...
 set -euo pipefail
-gatetape=$1
+gatetape=$(realpath "$1")
 shift
 here=$(cd "$(dirname "$0")" && pwd)
 command -v systemd-analyze >/dev/null || { echo "skipped: needs systemd-analyze (package systemd)"; exit 77; }
