@@ -4,10 +4,18 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/service.h"
+#include "cli/syscall_filter.h"
 #include "common/log_style.h"
 
 namespace gatetape {
 namespace {
+
+// Once the ports are open. A kernel without filters of system calls is no reason not to record.
+Result<void> give_up_rights(const RightsOptions& rights) {
+  if (Result<void> dropped = drop_privileges(rights); !dropped) return dropped;
+  if (const Result<void> forbidden = forbid_system_calls(); !forbidden) log_warning("{}", forbidden.error().message);
+  return {};
+}
 
 class CaptureCommand : public Command {
  public:
@@ -57,7 +65,7 @@ class CaptureCommand : public Command {
         return line.failed(ready.error());
       }
     }
-    run->session.ports_opened = [&rights] { return drop_privileges(rights); };
+    run->session.ports_opened = [&rights] { return give_up_rights(rights); };
     const int exit_code = run_and_report(line, options_.run, *run);
     checkpoints.end();
     return exit_code;

@@ -150,6 +150,20 @@ def case_rotation(folder):
     assert outlet(summary)["lost"] == 0 and len(events) == summary["outlets"][0]["written"]
 
 
+def case_checkpoints_rotate(folder):
+    """A file for checkpoints is opened anew by SIGHUP, too; no note is lost."""
+    path = os.path.join(folder, "checkpoints")
+    c = Capture(folder, "--checkpoint-to", path, "--checkpoint-interval", "1", "--signing-key", os.path.join(folder, "key"))
+    until(lambda: os.path.exists(path) and os.path.getsize(path) > 0, "a checkpoint")
+    os.rename(path, path + ".1")
+    c.process.send_signal(signal.SIGHUP)
+    until(lambda: os.path.exists(path), "the new file")
+    c.feed(100)
+    c.finish()
+    notes = [open(name).read().count("\n\n\u2014 ") for name in (path + ".1", path)]
+    assert all(notes), notes
+
+
 def case_hangup_ends_nothing(folder):
     """From the first moment to the last, with EVE and without, and for commands that only read."""
     for eve in (None, os.path.join(folder, "eve.json")):
@@ -276,7 +290,7 @@ def case_user(folder):
         assert status["Uid"].split() == ["65534"] * 4 and status["Gid"].split() == ["65534"] * 4, status["Uid"]
         assert status["Groups"].split() in ([], ["65534"]), status["Groups"]
         assert [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")] == [0] * 4, status
-        assert status["NoNewPrivs"].split() == ["1"], status
+        assert status["NoNewPrivs"].split() == ["1"] and status["Seccomp"].split() == ["2"], status
     c.feed(1000)
     os.rename(os.path.join(folder, "eve.json"), os.path.join(folder, "eve.json.1"))
     c.process.send_signal(signal.SIGHUP)  # he may not make the new file: the old one is written to
