@@ -5,6 +5,28 @@
 
 namespace gatetape {
 
+uint64_t decided(const WorkerAccount& account) {
+  uint64_t sum = account[Counter::kStored];
+  for (const Counter loss : kLateLosses) sum += account[loss];
+  return sum;
+}
+
+// Packets that were on their way to the disk where the range ends may be lost, and only later accounts tell. They may
+// tell of some packets too many: of those that came between the two.
+void AccountSpan::settle_later(Worker& worker, const WorkerAccount& later) {
+  WorkerAccount& latest = worker.latest.worker;
+  if (decided(latest) >= worker.awaited) return;
+  for (const Counter loss : kLateLosses) {
+    const uint64_t more = later[loss] - std::min(later[loss], latest[loss]);
+    latest[loss] += more;
+    latest[Counter::kInFlight] -= std::min(more, latest[Counter::kInFlight]);
+  }
+  const uint64_t stored = later[Counter::kStored] - std::min(later[Counter::kStored], latest[Counter::kStored]);
+  const uint64_t of_these = std::min(stored, latest[Counter::kInFlight]);
+  latest[Counter::kStored] += of_these;
+  latest[Counter::kInFlight] -= of_these;
+}
+
 void AccountSpan::add(const AccountRecord& record) {
   Run& of = runs_[record.run_started_ns];
   of.of_file = record.of_file;
@@ -19,8 +41,9 @@ void AccountSpan::add(const AccountRecord& record) {
   }
   run.received = record.worker_account[Counter::kReceived];
   const bool bounded = range_.until_ns && run.latest_ns >= *range_.until_ns;
-  if (bounded) return;
+  if (bounded) return settle_later(run, record.worker_account);
   run.latest = {record.worker_account, record.port_account};
+  run.awaited = decided(record.worker_account) + record.worker_account[Counter::kInFlight];
   run.latest_ns = record.timestamp_ns;
   if (range_.since_ns && record.timestamp_ns <= *range_.since_ns) {
     run.before = run.latest;

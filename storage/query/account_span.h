@@ -2,6 +2,7 @@
 // start of a run; a span adds up the differences over the seconds that touch the range, over all runs.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 
@@ -9,6 +10,13 @@
 #include "packet/records.h"
 
 namespace gatetape {
+
+// Losses of packets that were on their way to the disk: they are counted when their frame is given up, and so a while
+// after the packets came.
+inline constexpr std::array kLateLosses{Counter::kDroppedStoreQueueFull, Counter::kDroppedStoreFailed,
+                                        Counter::kDroppedKilled};
+// So many of the packets that were handed to the store have met their fate by then.
+uint64_t decided(const WorkerAccount& account);
 
 class AccountSpan {
  public:
@@ -44,6 +52,7 @@ class AccountSpan {
     Totals latest;
     int64_t latest_ns = INT64_MIN;
     uint64_t received = 0;  // in the latest record, also of one beyond the range
+    uint64_t awaited = 0;   // packets that had been handed to the store where the range ends
   };
   struct Run {
     bool of_file = false;
@@ -51,6 +60,7 @@ class AccountSpan {
   };
 
   static WorkerAccount settled(const Run& run, WorkerAccount account);
+  static void settle_later(Worker& worker, const WorkerAccount& later);
 
   TimeRange range_;
   std::map<int64_t, Run> runs_;  // by run_started_ns

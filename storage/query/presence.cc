@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/time_text.h"
+#include "storage/query/account_span.h"
 #include "storage/query/uninspected_counters.h"
 
 namespace gatetape {
@@ -84,6 +85,11 @@ void Presence::note_rises(const AccountRecord& record, const WorkerFacts& before
       if (is_watched(now.table()[i])) add_rise(rises[i], when);
     }
   };
+  for (const Counter loss : kLateLosses) {
+    const Interval since_decided{std::min(before.decided_ns, when.first_ns), when.last_ns};
+    if (record.worker_account[loss] > before.totals[loss])
+      add_rise(worker_rises_[static_cast<size_t>(loss)], since_decided);
+  }
   note(record.worker_account, before.totals, worker_rises_);
   note(record.port_account, before.port, port_rises_);
   const auto note_uninspected = [&](Counter counter) {
@@ -121,10 +127,16 @@ void Presence::add(const AccountRecord& record) {
   }
   const int64_t since_ns = before_ns != INT64_MIN ? before_ns : run.of_file ? INT64_MIN : record.run_started_ns;
   const Interval when{std::min(since_ns, now_ns), std::max(since_ns, now_ns)};
+  if (before_ns == INT64_MIN) worker.decided_ns = when.first_ns;
   note_rises(record, worker, when);
   if (before_ns != INT64_MIN && !run.of_file) note_doubts(record, worker, when);
   const WorkerAccount& account = record.worker_account;
   worker.last_account_ns = now_ns;
+  worker.undecided.emplace_back(now_ns, decided(account) + account[Counter::kInFlight]);
+  while (!worker.undecided.empty() && worker.undecided.front().second <= decided(account)) {
+    worker.decided_ns = worker.undecided.front().first;
+    worker.undecided.pop_front();
+  }
   worker.totals = account;
   worker.port = record.port_account;
   worker.in_flight = account[Counter::kInFlight];
@@ -208,6 +220,7 @@ void Presence::widen(std::map<int64_t, Interval>& times, const StoredSegment& se
 
 void Presence::note_absent(const Link& link) {
   const StoredSegment& segment = *link.segment;
+  if (segment.kind == SegmentKind::kRecords && link.evicted) records_evicted_.insert(segment.run_started_ns);
   Interval when{std::min(segment.time_min_ns, segment.time_max_ns), segment.time_max_ns};
   // Among the records of a file is the run's beginning, which is of today: they are about the time of its packets.
   const auto packets = packet_times_.find(segment.run_started_ns);
@@ -276,11 +289,16 @@ void Presence::add_history(const StoreHistory& history, size_t runs_not_listed) 
   }
 }
 
-// A run that has left neither a record nor an account, and has no end.
+// A run that has left neither a record nor an account, and has no end; or whose end alone was evicted.
 void Presence::note_unknown_runs(std::span<const StoreHistory::Run> runs) {
   for (const StoreHistory::Run& run : runs) {
     const auto started = started_.find(run.uuid);
     const bool known = started != started_.end() && runs_.contains(started->second);
+    if (known) {
+      Run& told = runs_[started->second];
+      told.end_evicted = run.ended && records_evicted_.contains(started->second);
+      told.gone_ns = run.before_ns;
+    }
     const Interval when{run.started_ns, std::max(run.started_ns, run.before_ns.value_or(INT64_MAX))};
     if (run.ended || known || !overlaps(range_, when)) continue;
     unknown_runs_.push_back(
@@ -323,6 +341,18 @@ std::vector<Interval> Presence::uncovered() const {
   return covered_.holes(whole());
 }
 
+// A run of whose end there is no record: it was killed, or the record was evicted.
+Shortfall Presence::without_end(const Run& run, Interval when, std::string text) {
+  if (!run.end_evicted) return {"killed", false, 0, "", when, std::move(text), {}};
+  return {"records_evicted",
+          false,
+          0,
+          "",
+          when,
+          fmt::format("the last records of a run of the sensor were evicted, and nothing is known {}", span_text(when)),
+          {}};
+}
+
 // Why nobody vouches for this time: it lies between two runs, after a run that was killed, or inside of one.
 Shortfall Presence::absence(Interval when) const {
   const Run *before = nullptr, *after = nullptr;
@@ -347,11 +377,9 @@ Shortfall Presence::absence(Interval when) const {
     }
   }
   if (before != nullptr && !before->ended) {
-    return {
-        "killed", false,
-        0,        "",
-        when,     fmt::format("a run of the sensor broke off without an end, and nothing is known {}", span_text(when)),
-        {}};
+    return without_end(
+        *before, when,
+        fmt::format("a run of the sensor broke off without an end, and nothing is known {}", span_text(when)));
   }
   return {"outage", false, 0, "", when, fmt::format("the sensor was not recording {}", span_text(when)), {}};
 }
@@ -392,8 +420,9 @@ void Presence::say_broken_off(std::vector<Shortfall>& out) const {
     }
     const Interval when{std::max(accounted_ns, handed.first_ns), handed.last_ns};
     if (handed.last_ns <= accounted_ns || !overlaps(range_, when)) continue;
-    out.push_back({"killed", false, 0, "", when,
-                   fmt::format("a run of the sensor has no end, and gave no account of itself {}", span_text(when))});
+    out.push_back(
+        without_end(run == runs_.end() ? Run() : run->second, when,
+                    fmt::format("a run of the sensor has no end, and gave no account of itself {}", span_text(when))));
   }
 }
 
@@ -408,6 +437,14 @@ void Presence::say_open_ends(std::vector<Shortfall>& out) const {
   const auto& [started, newest] = *runs_.rbegin();
   if (newest.ended) return;
   const int64_t known_ns = newest.covered.empty() ? INT64_MIN : newest.covered.last_ns() + 1;
+  if (newest.end_evicted) {
+    const Interval after{known_ns, INT64_MAX};
+    out.push_back({"records_evicted", false, 0, "", after,
+                   fmt::format("the last records of the newest run of the sensor were evicted: nothing is known of the "
+                               "time after {}",
+                               newest.covered.empty() ? "its beginning" : format_time(known_ns - 1))});
+    return;
+  }
   out.push_back({"open_end", false, 0, "", Interval{known_ns, INT64_MAX},
                  newest.covered.empty()
                      ? std::string("the newest run of the sensor has no end and no account")
@@ -457,18 +494,14 @@ std::vector<Shortfall> Presence::shortfalls(bool needs_records) const {
 void Presence::say_covered_kills(std::vector<Shortfall>& out) const {
   for (const auto& [started, run] : runs_) {
     if (run.ended || run.covered.empty()) continue;
-    const Interval when{run.covered.last_ns() + 1, run.covered.last_ns() + kUnknownAfterKill_ns};
+    const int64_t known_ns = run.covered.last_ns(), gone_ns = run.gone_ns.value_or(INT64_MAX);
+    const Interval when{known_ns + 1, std::max(known_ns + 1, std::min(known_ns + kUnknownAfterKill_ns, gone_ns))};
     if (!overlaps(range_, when)) continue;
     for (const Interval& part : covered_.within(when)) {
       if (!overlaps(range_, part)) continue;
-      out.push_back({"killed",
-                     false,
-                     0,
-                     "",
-                     part,
-                     fmt::format("the run that began {} has no end, and may have taken in more {}",
-                                 format_time(started), span_text(part)),
-                     {}});
+      out.push_back(without_end(run, part,
+                                fmt::format("the run that began {} has no end, and may have taken in more {}",
+                                            format_time(started), span_text(part))));
     }
   }
 }

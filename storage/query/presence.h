@@ -17,8 +17,10 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -95,9 +97,14 @@ class Presence {
     uint64_t expected = 0;        // packets that the last account calls stored or on their way to the disk
     uint64_t in_flight = 0;       // those among them that are on their way
     uint64_t dropped_failed = 0;  // closed frames that could not be written
+    // Packets that were handed to the store by an account, of which some were still on their way at the last account.
+    std::deque<std::pair<int64_t, uint64_t>> undecided;
+    int64_t decided_ns = INT64_MIN;  // the last account of whose packets none was
   };
   struct Run {
     bool begun = false, ended = false, of_file = false;
+    bool end_evicted = false;        // the ledger knows its end, and records that would tell of it were evicted
+    std::optional<int64_t> gone_ns;  // it was dead by then: the next run had the store
     int64_t begun_ns = 0, ended_ns = 0;
     IntervalSet covered;
     std::map<uint16_t, WorkerFacts> workers;
@@ -122,6 +129,7 @@ class Presence {
   void say_covered_kills(std::vector<Shortfall>& out) const;
   std::vector<Interval> uncovered() const;
   Shortfall absence(Interval when) const;
+  static Shortfall without_end(const Run& run, Interval when, std::string text);
   // A segment in its stream: present, evicted, or gone without a trace.
   struct Link {
     const StoredSegment* segment;
@@ -150,6 +158,7 @@ class Presence {
   };
   std::map<std::pair<SegmentKind, bool>, std::vector<Absent>> absent_;  // in the range; true: evicted
   std::map<Uuid, int64_t> started_;                                     // when a run that has segments began
+  std::set<int64_t> records_evicted_;                                   // runs of which some were
   std::map<int64_t, Interval> stored_;                                  // the time of a run's packets
   std::map<int64_t, Interval> packet_times_;                            // the same with those that are no longer there
   std::vector<Shortfall> unknown_runs_;                                 // told by ledgers, and by what they do not tell

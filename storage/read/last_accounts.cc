@@ -36,7 +36,23 @@ uint64_t packets_written(std::span<const StoredSegment> segments, const Uuid& ru
   return sum;
 }
 
+namespace {
+
+// A driver is asked for its counters less often than workers are for theirs. What workers received, the port did.
+void catch_up(PortAccount& port, uint64_t received) {
+  const uint64_t behind = received - std::min(received, port[PortCounter::kReceived]);
+  port[PortCounter::kReceived] += behind;
+  port[PortCounter::kOffered] += behind;
+}
+
+}  // namespace
+
 void settle_killed(LastAccounts& last, std::span<const StoredSegment> segments) {
+  uint64_t received = 0;
+  for (const AccountRecord& record : last.accounts) received += record.worker_account[Counter::kReceived];
+  for (AccountRecord& record : last.accounts) {
+    if (record.worker == 0 && !record.of_file) catch_up(record.port_account, received);
+  }
   for (AccountRecord& record : last.accounts) {
     WorkerAccount& account = record.worker_account;
     const uint64_t in_flight = account[Counter::kInFlight];

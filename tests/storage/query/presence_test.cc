@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "storage/query/account_span.h"
+
 using namespace gatetape;
 
 namespace {
@@ -237,6 +239,35 @@ TEST_CASE("records that are gone weigh more where the question needs them") {
   }
 }
 
+TEST_CASE("a run whose last records were evicted did not break off") {
+  const MadeRun first{.ends = false}, next{.started_ns = kStart + 3600 * kSecond, .uuid = 2, .first_sequence = 5};
+  StoreHistory::Segment records;
+  records.facts.kind = SegmentKind::kRecords;
+  records.facts.sequence = 4;
+  records.facts.run_uuid.fill(first.uuid);
+  records.facts.run_started_ns = first.started_ns;
+  records.facts.packets = records.facts.account_added = 50;
+  records.facts.time_min_ns = first.started_ns + 25 * kSecond;
+  records.facts.time_max_ns = first.started_ns + first.seconds * kSecond;
+  const auto told = [&](const TimeRange& range, const std::vector<MadeRun>& runs, bool evicted, bool ended) {
+    Presence presence(range);
+    std::vector<StoredSegment> segments;
+    for (const MadeRun& run : runs) {
+      run.tell(presence);
+      for (const StoredSegment& segment : run.segments()) segments.push_back(segment);
+    }
+    records.evicted_ns = evicted ? std::optional(kStart + 4000 * kSecond) : std::nullopt;
+    presence.add_segments(segments, std::span(&records, 1));
+    presence.add_history({.runs = {{records.facts.run_uuid, first.started_ns, {}, ended}}}, 0);
+    return codes(presence);
+  };
+  CHECK(told(between(40, 3610), {first, next}, true, true) == Codes{"records_evicted"});
+  CHECK(told(between(40, 3610), {first, next}, true, false) == Codes{"killed"});
+  CHECK(told(between(40, 3610), {first, next}, false, true) == Codes{"killed"});
+  CHECK(told({}, {first}, true, true) == Codes{"records_evicted"});
+  CHECK(told(between(5, 20), {first, next}, true, true).empty());
+}
+
 TEST_CASE("a store whose first segments are gone does not begin where it began") {
   const MadeRun run{.first_sequence = 7};
   CHECK(codes(presence_of({}, {run})) == Codes{"begins_later"});
@@ -322,6 +353,42 @@ TEST_CASE("losses are placed in time") {
   CHECK(presence(between(14, 18)).rises(PortCounter::kMissed).empty());
 }
 
+TEST_CASE("packets that were lost on their way to the disk are lost when they came, not when they were counted") {
+  const Counter loss = GENERATE(Counter::kDroppedKilled, Counter::kDroppedStoreQueueFull, Counter::kDroppedStoreFailed);
+  // A thousand packets a second. Those of the third second lie in a frame that is given up in the fifth.
+  struct Second {
+    uint64_t received, stored, lost;
+  };
+  const std::vector<Second> seconds{{0, 0, 0},          {1000, 900, 0},     {2000, 1900, 0},
+                                    {3000, 2000, 0},    {4000, 2000, 0},    {5000, 3900, 1000},
+                                    {6000, 4950, 1000}, {7000, 6000, 1000}, {8000, 7000, 1000}};
+  const auto account = [&](size_t i) {
+    AccountRecord record;
+    record.run_started_ns = kStart;
+    record.timestamp_ns = kStart + static_cast<int64_t>(i) * kSecond;
+    const auto& [received, stored, lost] = seconds[i];
+    record.worker_account[Counter::kReceived] = received;
+    record.worker_account[Counter::kStored] = stored;
+    record.worker_account[loss] = lost;
+    record.worker_account[Counter::kInFlight] = received - stored - lost;
+    return record;
+  };
+  const auto lost_in = [&](const TimeRange& range) {
+    AccountSpan span(range);
+    for (size_t i = 0; i < seconds.size(); ++i) span.add(account(i));
+    return span.worker()[loss];
+  };
+  CHECK(lost_in(between(0, 2)) == 0);
+  CHECK(lost_in(between(2, 3)) == 1000);
+  CHECK(lost_in({kStart + 2'200'000'000, kStart + 2'400'000'000}) == 1000);
+  CHECK(lost_in(between(3, 4)) == 1000);
+  CHECK(lost_in(between(6, 7)) == 0);
+  CHECK(lost_in({}) == 1000);
+  Presence presence(between(0, 8));
+  for (size_t i = 0; i < seconds.size(); ++i) presence.add(account(i));
+  CHECK(presence.rises(loss) == std::vector<Interval>{{kStart + 2 * kSecond, kStart + 5 * kSecond}});
+}
+
 TEST_CASE("an account that is met twice, or late, changes nothing") {
   const MadeRun run{.ends = false};
   Presence once{TimeRange{}}, twice{TimeRange{}};
@@ -343,4 +410,17 @@ TEST_CASE("another run over the same time does not hide that one was killed") {
   CHECK(told(between(2, 22)) == Codes{"killed"});
   CHECK(told(between(30, 40)).empty());
   CHECK(told({}) == Codes{"killed"});
+  // The other took the store over: the killed one was dead by then.
+  Presence presence(between(22, 40));
+  std::vector<StoredSegment> segments = killed.segments();
+  killed.tell(presence);
+  const MadeRun next{.started_ns = kStart + 21 * kSecond, .seconds = 40, .uuid = 2, .first_sequence = 3};
+  next.tell(presence);
+  for (const StoredSegment& segment : next.segments()) segments.push_back(segment);
+  presence.add_segments(segments);
+  CHECK(codes(presence) == Codes{"killed"});
+  presence.add_history({.runs = {{segments.front().run_uuid, killed.started_ns, next.started_ns, false},
+                                 {segments.back().run_uuid, next.started_ns, std::nullopt, true}}},
+                       0);
+  CHECK(codes(presence).empty());
 }

@@ -347,6 +347,26 @@ TEST_CASE("readers find a killed run's last words, and what never reached the di
   CHECK(accounts_in(store).at(0).worker_account[Counter::kDroppedKilled] == 0);
 }
 
+TEST_CASE("a killed run's port received at least what its workers did", "[account][store]") {
+  for (const uint64_t of_port : {520, 530, 540}) {
+    LastAccounts last;
+    for (uint16_t worker = 0; worker < 2; ++worker) {
+      AccountRecord record;
+      record.worker = worker;
+      record.worker_account[Counter::kReceived] = record.worker_account[Counter::kStored] = 265;
+      last.accounts.push_back(record);
+    }
+    PortAccount& port = last.accounts[0].port_account;
+    port[PortCounter::kReceived] = of_port;
+    port[PortCounter::kMissed] = 7;
+    port[PortCounter::kOffered] = of_port + 7;
+    settle_killed(last, {});
+    CHECK(port[PortCounter::kReceived] == std::max<uint64_t>(of_port, 530));
+    CHECK(port.balances());
+    CHECK(last.accounts[1].port_account[PortCounter::kReceived] == 0);
+  }
+}
+
 TEST_CASE("an account file of another store, or garbage, is said and left alone", "[account][store]") {
   TemporaryDirectory directory;
   const std::string store = directory.path("store");
