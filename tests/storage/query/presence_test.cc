@@ -258,7 +258,9 @@ TEST_CASE("a run whose last records were evicted did not break off") {
     }
     records.evicted_ns = evicted ? std::optional(kStart + 4000 * kSecond) : std::nullopt;
     presence.add_segments(segments, std::span(&records, 1));
-    presence.add_history({.runs = {{records.facts.run_uuid, first.started_ns, {}, ended}}}, 0);
+    StoreHistory history;
+    history.runs = {{records.facts.run_uuid, first.started_ns, {}, ended}};
+    presence.add_history(history, 0);
     return codes(presence);
   };
   CHECK(told(between(40, 3610), {first, next}, true, true) == Codes{"records_evicted"});
@@ -419,8 +421,9 @@ TEST_CASE("another run over the same time does not hide that one was killed") {
   for (const StoredSegment& segment : next.segments()) segments.push_back(segment);
   presence.add_segments(segments);
   CHECK(codes(presence) == Codes{"killed"});
-  presence.add_history({.runs = {{segments.front().run_uuid, killed.started_ns, next.started_ns, false},
-                                 {segments.back().run_uuid, next.started_ns, std::nullopt, true}}},
-                       0);
+  StoreHistory history;
+  history.runs = {{segments.front().run_uuid, killed.started_ns, next.started_ns, false},
+                  {segments.back().run_uuid, next.started_ns, std::nullopt, true}};
+  presence.add_history(history, 0);
   CHECK(codes(presence).empty());
 }
