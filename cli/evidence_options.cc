@@ -21,10 +21,15 @@ std::string host_name() {
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
-bool lies_in(const std::string& path, const std::string& directory) {
+// The path without links, as far as they can be followed: there may be no right to look.
+std::filesystem::path without_links(const std::string& path) {
   std::error_code error;
-  const auto relative = std::filesystem::weakly_canonical(path, error)
-                            .lexically_relative(std::filesystem::weakly_canonical(directory, error));
+  const auto canonical = std::filesystem::weakly_canonical(path, error);
+  return error ? std::filesystem::absolute(path, error).lexically_normal() : canonical;
+}
+
+bool lies_in(const std::string& path, const std::string& directory) {
+  const auto relative = without_links(path).lexically_relative(without_links(directory));
   return !relative.empty() && *relative.begin() != "..";
 }
 

@@ -115,6 +115,13 @@ def case_places_are_named_as_given(folder):
                       ["--signing-key", "/dev/null/nonexistent/x/key"]):
         done = run("capture", "--source", f"pcap:{pcap}", "--store", os.path.join(folder, "other"), *arguments)
         assert done.returncode == 1 and "/nonexistent/x" in done.stderr, (arguments, done)
+    closed = os.path.join(folder, "closed")  # a place that cannot be looked at is not where the key lies
+    os.mkdir(closed, 0o000)
+    os.chmod(folder, 0o755)
+    become_nobody = (lambda: (os.setgroups([]), os.setgid(65534), os.setuid(65534))) if os.geteuid() == 0 else None
+    done = run("capture", "--source", f"pcap:{pcap}", "--store", closed + "/x", "--signing-key", closed + "/key",
+               preexec_fn=become_nobody)
+    assert done.returncode == 1 and f"{closed}/key" in done.stderr and "Permission denied" in done.stderr, done
     fingerprint = run("key", "show").stdout.split()[1]
     done = run("verify", "--store", store, "--key", fingerprint)
     assert done.returncode == 0 and "1 packet (" in done.stdout and "1 entries" not in done.stdout, done
