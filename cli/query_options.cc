@@ -4,6 +4,7 @@
 
 #include "cli/rights.h"
 #include "common/count_text.h"
+#include "common/human_time.h"
 #include "common/json_writer.h"
 #include "common/log.h"
 #include "common/time_text.h"
@@ -34,27 +35,62 @@ Result<void> check_stores(const std::vector<std::string>& directories) {
   return {};
 }
 
-void QueryOptions::add_to(CommandLine& line) {
-  const auto time = [](std::optional<int64_t>& instant) {
-    return [&instant](const std::string& text) -> Result<void> {
-      Result<int64_t> parsed = parse_time(text, wall_clock_ns());
-      if (!parsed) return pass_on(parsed);
-      instant = *parsed;
-      return {};
-    };
+namespace {
+
+CommandLine::Take take_time(std::string& time) {
+  return [&time](const std::string& text) -> Result<void> {
+    Result<HumanTime> parsed = parse_human_time(text, wall_clock_ns());
+    if (!parsed) return pass_on(parsed);
+    time = text;
+    return {};
   };
-  add_store_option(line, store);
-  line.require("store", "the directory of the store");
-  line.take("since", "T", time(range.since_ns),
-            "first instant: RFC 3339 (2026-11-20T10:00:00Z), a date (midnight UTC), now, -2h, -1h30m, or @ and seconds "
-            "since the epoch");
-  line.take("until", "T", time(range.until_ns), "first instant after the range");
 }
 
-Result<void> QueryOptions::check(const CommandLine& line) const {
-  if (!range.since_ns || !range.until_ns || *range.since_ns < *range.until_ns) return {};
-  return fail("{} {} is not before {} {}", line.where("since"), format_time(*range.since_ns), line.where("until"),
-              format_time(*range.until_ns));
+// Once, where the machine's zone decided.
+void say_zone(const TimeRange& range) {
+  log_info("times without a zone are local ({}): {} to {}",
+           local_zone_text(range.since_ns ? *range.since_ns : *range.until_ns),
+           range.since_ns ? format_time(*range.since_ns) : "the beginning",
+           range.until_ns ? format_time(*range.until_ns) : "the end");
+}
+
+}  // namespace
+
+void QueryOptions::add_to(CommandLine& line) {
+  add_store_option(line, store);
+  line.require("store", "the directory of the store");
+  line.take("since", "T", take_time(since),
+            "first instant: 22:48 or '2026-11-20 22:48:25' (local time), today, yesterday, 2h (ago), now, "
+            "2026-11-20T22:48:25Z, what nginx, EVE, tcpdump and journalctl print, @SECONDS since 1970; a date alone is "
+            "midnight UTC");
+  line.take("until", "T", take_time(until), "first instant after the range");
+}
+
+Result<void> QueryOptions::check(const CommandLine& line) {
+  const int64_t now_ns = wall_clock_ns();
+  bool local = false;
+  if (!since.empty()) {
+    Result<HumanTime> time = parse_human_time(since, now_ns);
+    if (!time) return pass_on(time);
+    range.since_ns = time->ns;
+    local |= time->local;
+  }
+  if (!until.empty()) {
+    Result<HumanTime> time = parse_human_time(until, now_ns, WhenTwice::kSecond);
+    // A clock alone that would come before the beginning means the next time that it shows this.
+    if (time && time->clock_only && range.since_ns && time->ns <= *range.since_ns) {
+      time = parse_human_time(until, *range.since_ns + 86400 * kNanosecondsPerSecond, WhenTwice::kSecond);
+    }
+    if (!time) return pass_on(time);
+    range.until_ns = time->ns;
+    local |= time->local;
+  }
+  if (range.since_ns && range.until_ns && *range.since_ns >= *range.until_ns) {
+    return fail("{} {} is not before {} {}", line.where("since"), format_time(*range.since_ns), line.where("until"),
+                format_time(*range.until_ns));
+  }
+  if (local) say_zone(range);
+  return {};
 }
 
 Result<std::unique_ptr<StoreReader>> open_store(const std::vector<std::string>& store) {

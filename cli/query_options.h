@@ -13,12 +13,14 @@ namespace gatetape {
 
 struct QueryOptions {
   std::vector<std::string> store;
-  TimeRange range;
+  TimeRange range;         // after check()
   std::string expression;  // from the arguments
 
   void add_to(CommandLine& line);
-  // Fails where --since is not before --until.
-  Result<void> check(const CommandLine& line) const;
+  // Settles the range, once. Says on stderr what local times were taken for. Fails where --since is not before --until.
+  Result<void> check(const CommandLine& line);
+
+  std::string since, until;  // as written
 };
 
 // The explanation of EXPR in the help of both commands.

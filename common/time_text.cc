@@ -6,79 +6,14 @@
 #include <cmath>
 #include <optional>
 
+#include "common/text_scanner.h"
+
 namespace gatetape {
 
 namespace {
 
 constexpr int kYearMin = 1678;  // whole years that fit in 64 bits of nanoseconds
 constexpr int kYearMax = 2261;
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-// Takes parts off the front of a text. A part that is missing makes failed() true for good.
-class Scanner {
- public:
-  explicit Scanner(std::string_view text) : rest_(text) {}
-  bool failed() const { return failed_; }
-  bool at_end() const { return rest_.empty(); }
-  char peek() const { return rest_.empty() ? '\0' : rest_.front(); }
-
-  bool accept(std::string_view any_of) {
-    if (rest_.empty() || any_of.find(rest_.front()) == std::string_view::npos) return false;
-    rest_.remove_prefix(1);
-    return true;
-  }
-  void expect(std::string_view any_of) { failed_ |= !accept(any_of); }
-
-  int digits(size_t count, int low, int high) {
-    int value = 0;
-    for (size_t i = 0; i < count; ++i) {
-      if (!is_digit(peek())) {
-        failed_ = true;
-        return low;
-      }
-      value = value * 10 + (rest_.front() - '0');
-      rest_.remove_prefix(1);
-    }
-    failed_ |= value < low || value > high;
-    return value;
-  }
-
-  int64_t number() {
-    int64_t value = 0;
-    const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
-    failed_ |= error != std::errc() || !is_digit(peek());
-    rest_.remove_prefix(static_cast<size_t>(end - rest_.data()));
-    return value;
-  }
-
-  // Takes a fraction of a second such as ".5" and returns nanoseconds, or 0 when there is none.
-  int64_t fraction_ns() {
-    if (!accept(".")) return 0;
-    int64_t ns = 0;
-    int digits_seen = 0;
-    for (; is_digit(peek()); rest_.remove_prefix(1), ++digits_seen) {
-      if (digits_seen < 9) ns = ns * 10 + (rest_.front() - '0');
-    }
-    failed_ |= digits_seen == 0;
-    for (; digits_seen < 9; ++digits_seen) ns *= 10;
-    return ns;
-  }
-
-  std::string_view word() {
-    size_t n = 0;
-    while (n < rest_.size() && rest_[n] >= 'a' && rest_[n] <= 'z') ++n;
-    const std::string_view taken = rest_.substr(0, n);
-    rest_.remove_prefix(n);
-    return taken;
-  }
-
- private:
-  std::string_view rest_;
-  bool failed_ = false;
-};
 
 std::optional<int64_t> unit_ns(std::string_view unit) {
   if (unit == "ms") return kNanosecondsPerSecond / 1000;
@@ -92,7 +27,7 @@ std::optional<int64_t> unit_ns(std::string_view unit) {
 
 Result<int64_t> parse_relative(std::string_view text, int64_t now_ns) {
   const int64_t sign = text.front() == '-' ? -1 : 1;
-  Scanner in(text.substr(1));
+  TextScanner in(text.substr(1));
   int64_t result = now_ns;
   do {
     const int64_t count = in.number();
@@ -111,7 +46,7 @@ Result<int64_t> parse_relative(std::string_view text, int64_t now_ns) {
 }
 
 Result<int64_t> parse_epoch(std::string_view text) {
-  Scanner in(text.substr(1));
+  TextScanner in(text.substr(1));
   const int64_t seconds = in.number();
   const int64_t fraction = in.fraction_ns();
   int64_t result;
@@ -123,7 +58,7 @@ Result<int64_t> parse_epoch(std::string_view text) {
 }
 
 // Takes a zone (Z, +01:00 or +0100) and returns its offset from UTC in seconds.
-int64_t zone_seconds(Scanner& in) {
+int64_t zone_seconds(TextScanner& in) {
   if (in.accept("Zz")) return 0;
   const bool west = in.peek() == '-';
   in.expect("+-");
@@ -136,7 +71,7 @@ int64_t zone_seconds(Scanner& in) {
 Result<int64_t> parse_calendar(std::string_view text) {
   constexpr const char* kExpected =
       "a time is RFC 3339 (2026-11-20T10:00:00Z), a date, relative (-2h), @SECONDS or 'now'";
-  Scanner in(text);
+  TextScanner in(text);
   const int year = in.digits(4, kYearMin, kYearMax);
   in.expect("-");
   const int month = in.digits(2, 1, 12);
