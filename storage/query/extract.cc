@@ -130,14 +130,15 @@ Result<void> learn_from_records(StoreReader& reader, Expression& expression, Ext
 }
 
 // Segments that were there once. Those that were evicted since the ledger was read have their tombstones in it by now.
-std::vector<StoreHistory::Segment> absent_now(const StoreHistory& history, std::span<const StoredSegment> present,
+std::vector<StoreHistory::Segment> absent_now(FileSystem& files, const StoreHistory& history,
+                                              std::span<const StoredSegment> present,
                                               const std::vector<std::string>& directories) {
   std::vector<StoreHistory::Segment> absent = absent_segments(history, present);
   if (std::ranges::all_of(absent, [](const auto& segment) { return segment.evicted_ns.has_value(); })) return absent;
   // Segments that were sealed since then are no longer of the answer's time.
   std::set<std::pair<Uuid, uint64_t>> known;
   for (const StoreHistory::Segment& segment : absent) known.emplace(segment.facts.run_uuid, segment.facts.sequence);
-  absent = absent_segments(read_history(system_files(), directories), present);
+  absent = absent_segments(read_history(files, directories), present);
   std::erase_if(absent, [&](const StoreHistory::Segment& segment) {
     return !known.contains({segment.facts.run_uuid, segment.facts.sequence});
   });
@@ -145,10 +146,10 @@ std::vector<StoreHistory::Segment> absent_now(const StoreHistory& history, std::
 }
 
 // A run that began since the ledger was read is in it by now: it stands there before its first segment is made.
-size_t runs_not_listed_now(const StoreHistory& history, std::span<const StoredSegment> present,
+size_t runs_not_listed_now(FileSystem& files, const StoreHistory& history, std::span<const StoredSegment> present,
                            const std::vector<std::string>& directories) {
   const size_t runs = directories.empty() ? 0 : runs_not_listed(history, present);
-  return runs == 0 ? 0 : runs_not_listed(read_history(system_files(), directories), present);
+  return runs == 0 ? 0 : runs_not_listed(read_history(files, directories), present);
 }
 
 // The summary names the link types that an expression is compiled for: it may have missed one, though later reads went
@@ -163,6 +164,16 @@ void add_damage_of_summary(ExtractStatement& statement) {
     statement.read.damage.push_back(line);
     ++statement.read.frames_damaged;
   }
+}
+
+// Those that were there all the while, as they were before: what came into them later may not have been read.
+std::vector<StoredSegment> there_throughout(std::vector<StoredSegment> before, std::span<const StoredSegment> after) {
+  std::set<std::pair<Uuid, uint64_t>> left;
+  for (const StoredSegment& segment : after) left.emplace(segment.run_uuid, segment.sequence);
+  std::erase_if(before, [&](const StoredSegment& segment) {
+    return !left.contains({segment.run_uuid, segment.sequence});
+  });
+  return before;
 }
 
 }  // namespace
@@ -189,7 +200,8 @@ Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, co
   statement.needs_alerts = !expression.sids().empty();
   RuleCoverage rules(expression.sids());
   // Read before the segments are listed, so that none is in it which is not there yet.
-  const StoreHistory history = read_history(system_files(), request.origin.stores);
+  FileSystem& files = request.files != nullptr ? *request.files : system_files();
+  const StoreHistory history = read_history(files, request.origin.stores);
   statement.store_uuids = history.stores;
   statement.read.damage = history.problems;
   Result<StoreSummary> summary = reader.summary();
@@ -206,6 +218,9 @@ Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, co
   if (!output) return pass_on(output);
 
   const StoreQuery query{request.range.since_ns, request.range.until_ns, index_filter_of(expression)};
+  // The accounts that it is held against were read before.
+  Result<std::vector<StoredSegment>> before = reader.segments();
+  if (!before) return pass_on(before);
   Result<void> written;
   bool stopped = false;
   Result<ReadStatistics> read = reader.packets(query, [&](const StoredPacket& packet) {
@@ -224,11 +239,12 @@ Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, co
   read->damage.insert(read->damage.begin(), statement.read.damage.begin(), statement.read.damage.end());
   statement.read = std::move(*read);
   add_damage_of_summary(statement);
-  // Asked now, so that what was evicted meanwhile shows.
-  Result<std::vector<StoredSegment>> segments = reader.segments();
-  if (!segments) return pass_on(segments);
-  statement.presence.add_segments(*segments, absent_now(history, *segments, request.origin.stores));
-  statement.presence.add_history(history, runs_not_listed_now(history, *segments, request.origin.stores));
+  // Asked again, so that what was evicted meanwhile shows.
+  Result<std::vector<StoredSegment>> after = reader.segments();
+  if (!after) return pass_on(after);
+  const std::vector<StoredSegment> segments = there_throughout(std::move(*before), *after);
+  statement.presence.add_segments(segments, absent_now(files, history, segments, request.origin.stores));
+  statement.presence.add_history(history, runs_not_listed_now(files, history, segments, request.origin.stores));
   statement.rules_not_loaded = rules.shortfalls(request.range);
   written = (*output)->finish(describe(statement));
   if (!written) return pass_on(written);

@@ -19,6 +19,7 @@ struct ExtractRequest {
   Origin origin;
   PcapOutputOptions output;                          // interfaces and comment are filled in here
   std::function<void(const StoredPacket&)> written;  // if given, is called with each packet that went into the file
+  FileSystem* files = nullptr;                       // where the stores of `origin` lie; nullptr: the system's
 };
 
 // `stop` is asked after each packet read; when it says so, nothing is left of the output file and the extraction fails.

@@ -306,6 +306,27 @@ TEST_CASE("the statement says how complete the extract is") {
   }
 }
 
+TEST_CASE("what reaches the disk while an extract runs is not taken for read") {
+  TemporaryDirectory directory;
+  MemoryStore store;
+  store.stored = packets_of_many_kinds(3, 50);
+  for (size_t i = 0; i < store.stored.size(); ++i)
+    store.stored[i].timestamp_ns = kSecond + static_cast<int64_t>(i) * 1'000'000;
+  store_account(store, kSecond, 0, 0);
+  store_account(store, 2 * kSecond, store.stored.size() + 5, 0);
+  Expression expression = compiled("", store);
+  ExtractRequest request;
+  request.range = {kSecond, 2 * kSecond};
+  request.output.path = directory.path("some");
+  const auto statement = extract(store, expression, request, [&] {
+    store.others = 5;
+    return false;
+  });
+  REQUIRE(statement);
+  CHECK(statement->completeness() == "incomplete");
+  CHECK(extract_to(store, "", directory.path("all"), request.range).completeness() == "complete");
+}
+
 TEST_CASE("on the sample, an extract is what tcpdump selects") {
   const std::string sample = sample_capture();
   if (sample.empty() || !have("tcpdump")) return;
