@@ -2,7 +2,9 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "common/check.h"
 #include "storage/evidence/merkle_tree.h"
@@ -13,7 +15,7 @@ namespace {
 
 constexpr char kMagic[9] = "GTLEDGER";
 constexpr uint16_t kMajor = 1, kMinor = 0;
-constexpr uint8_t kRecoveredFlag = 1;
+constexpr uint8_t kRecoveredFlag = 1, kDamagedFlag = 2;
 constexpr uint8_t kReasonLast = static_cast<uint8_t>(EvictionReason::kExpired);
 
 void put(ByteSink& out, const std::string& text) {
@@ -96,10 +98,19 @@ bool get(ByteSource& in, SegmentFacts& s) {
 void put(ByteSink&, const std::monostate&) {
   GT_CHECK(!"an entry has content");
 }
+void put(ByteSink& out, const SegmentDamage& damage) {
+  GT_CHECK(damage.frames.size() <= SegmentDamage::kFramesMax);
+  out.put(uint8_t{damage.index});
+  out.put(static_cast<uint32_t>(damage.frames.size()));
+  for (const uint32_t frame : damage.frames) out.put(frame);
+  out.bytes(damage.digest.data(), damage.digest.size());
+}
 void put(ByteSink& out, const SegmentSealed& entry) {
   put(out, entry.segment);
   out.put(entry.sealed_ns);
-  out.put(entry.recovered ? kRecoveredFlag : uint8_t{0});
+  const int flags = (entry.recovered ? kRecoveredFlag : 0) | (entry.damage.any() ? kDamagedFlag : 0);
+  out.put(static_cast<uint8_t>(flags));
+  if (entry.damage.any()) put(out, entry.damage);
 }
 void put(ByteSink& out, const SegmentEvicted& entry) {
   put(out, entry.segment);
@@ -144,10 +155,20 @@ void put(ByteSink& out, const Checkpoint& entry) {
   put(out, entry.note);
 }
 
+bool get(ByteSource& in, SegmentDamage& damage) {
+  damage.index = in.get<uint8_t>() != 0;
+  const auto count = in.get<uint32_t>();
+  if (!in.ok() || count > SegmentDamage::kFramesMax) return false;
+  for (uint32_t i = 0; i < count; i++) damage.frames.push_back(in.get<uint32_t>());
+  in.bytes(damage.digest.data(), damage.digest.size());
+  return in.ok() && std::ranges::is_sorted(damage.frames, std::ranges::less_equal());
+}
 bool get(ByteSource& in, SegmentSealed& entry) {
   if (!get(in, entry.segment)) return false;
   entry.sealed_ns = in.get<int64_t>();
-  entry.recovered = in.get<uint8_t>() & kRecoveredFlag;
+  const auto flags = in.get<uint8_t>();
+  entry.recovered = flags & kRecoveredFlag;
+  if (flags & kDamagedFlag) return get(in, entry.damage);
   return in.ok();
 }
 bool get(ByteSource& in, SegmentEvicted& entry) {

@@ -48,11 +48,24 @@ struct SegmentFacts {
 // The name of its file.
 std::string file_name_of(const SegmentFacts& facts);
 
+// Parts of a segment that a crash had damaged when it was found, before anything of it was signed. Nobody vouches for
+// what they held; that they are still as they were found, the digest tells.
+struct SegmentDamage {
+  std::vector<uint32_t> frames;  // their places in the frame table, rising; at most kFramesMax
+  bool index = false;            // all that stands behind the frames, too
+  Sha256Digest digest{};         // over the bytes of all that, in this order: D = H(D before, at first zeros || bytes)
+
+  static constexpr size_t kFramesMax = 1 << 14;
+  bool any() const { return index || !frames.empty(); }
+  bool operator==(const SegmentDamage&) const = default;
+};
+
 struct SegmentSealed {
   SegmentFacts segment;
   int64_t sealed_ns = 0;
   // Sealed by a later run, because the one that wrote it was killed: what it says was signed only afterwards.
   bool recovered = false;
+  SegmentDamage damage = {};  // only of one that was recovered
   bool operator==(const SegmentSealed&) const = default;
 };
 

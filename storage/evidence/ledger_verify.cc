@@ -95,8 +95,8 @@ class Verification {
   void wrong(uint64_t offset, std::string what) { verdict_.findings.push_back({path_, offset, std::move(what)}); }
 
   void add(const SegmentSealed& sealed, uint64_t offset) {
-    const auto [at, is_new] =
-        verdict_.listed.try_emplace(sealed.segment.uuid, ListedSegment{sealed.segment, tree_.size(), sealed.recovered});
+    const auto [at, is_new] = verdict_.listed.try_emplace(
+        sealed.segment.uuid, ListedSegment{sealed.segment, tree_.size(), sealed.recovered, sealed.damage});
     if (!is_new || verdict_.evicted.contains(sealed.segment.uuid)) wrong(offset, "a segment is listed twice");
     recovered_ += sealed.recovered;
   }

@@ -18,6 +18,7 @@ struct ListedSegment {
   SegmentFacts facts;
   uint64_t leaf = 0;
   bool recovered = false;
+  SegmentDamage damage = {};  // known of one that was recovered
 };
 
 struct LedgerVerdict {

@@ -20,6 +20,45 @@ bool equal(std::span<const uint8_t> a, std::span<const uint8_t> b) {
   return a.size() == b.size() && first_difference(a, b) == a.size();
 }
 
+bool sections_intact(const FrameHeader& header, std::span<const uint8_t> sections) {
+  for (const Section& section : header.sections) {
+    if (sections.size() < section.stored_bytes || !section_intact(section, sections.first(section.stored_bytes))) {
+      return false;
+    }
+    sections = sections.subspan(section.stored_bytes);
+  }
+  return sections.empty();
+}
+
+// Whether all of a segment is as it was written, by its checksums: what a power cut may have done, these find, and they
+// are much cheaper than hashing.
+Result<bool> all_intact(FileSystem& files, const std::string& path) {
+  auto segment = SegmentReader::open(files, path, [](const std::string&, uint64_t, const char*) {});
+  if (!segment) return pass_on(segment);
+  uint64_t end = (*segment)->header().serialise().size();
+  bool intact = true;
+  FrameHeader header;
+  std::vector<uint8_t> sections;
+  for (uint32_t frame = 0; intact && frame < (*segment)->frames().size(); frame++) {
+    const FrameEntry& entry = (*segment)->frames()[frame];
+    intact = entry.offset == end && (*segment)->read_frame(frame, entry.stored_bytes, header, sections) &&
+             sections_intact(header, sections);
+    end = entry.offset + entry.stored_bytes;
+  }
+  if (intact) {
+    sections.resize((*segment)->file_bytes() - end);
+    size_t needed = 0;
+    intact = (*segment)->sealed() && (*segment)->read_bytes(end, sections) && sections.size() >= Trailer::kBytes;
+    const auto index = std::span(sections).first(intact ? sections.size() - Trailer::kBytes : 0);
+    intact =
+        intact &&
+        FrameHeader::parse(index, segment_id((*segment)->header().uuid), header, needed) == FrameHeader::Parse::kOk &&
+        sections_intact(header, index.subspan(header.header_bytes()));
+  }
+  if (Result<void> read = (*segment)->read_status(); !read) return pass_on(read);
+  return intact;
+}
+
 }  // namespace
 
 SegmentVerifier::SegmentVerifier(FileSystem& files, size_t literal_bytes, std::atomic<uint64_t>& progress)
@@ -36,12 +75,38 @@ bool SegmentVerifier::wrong(uint64_t offset, std::string what) {
 bool SegmentVerifier::read(uint64_t offset, size_t size, std::vector<uint8_t>& out) {
   out.resize(size);
   const auto got = file_->read_at(offset, out);
+  cannot_read_ |= !got;
   if (!got) return wrong(offset, fmt::format("cannot be read: {}", got.error().message));
   return *got == size || wrong(offset + *got, "the file ends here");
 }
 
-std::optional<Finding> SegmentVerifier::verify(const std::string& path, const SegmentFacts& listed, bool recovered) {
+std::optional<Finding> SegmentVerifier::verify(const std::string& path, const SegmentFacts& listed, bool recovered,
+                                               const SegmentDamage& damage) {
+  known_ = damage;
+  looking_ = false;
+  check(path, listed, recovered);
+  if (!finding_ && digest_ != known_.digest) wrong(0, "what a crash damaged is not as it was found");
+  return finding_;
+}
+
+Result<SegmentDamage> SegmentVerifier::find_damage(const std::string& path, const SegmentFacts& facts) {
+  auto intact = all_intact(files_, path);
+  if (!intact) return pass_on(intact);
+  known_ = {};
+  if (*intact) return known_;
+  looking_ = true;
+  check(path, facts, true);
+  if (cannot_read_ && !finding_) wrong(0, "cannot be read");
+  if (!finding_ && known_.frames.size() > SegmentDamage::kFramesMax) wrong(0, "too many of its frames are damaged");
+  if (finding_) return fail("{}: offset {}: {}", finding_->file, finding_->offset, finding_->what);
+  known_.digest = digest_;
+  return known_;
+}
+
+void SegmentVerifier::check(const std::string& path, const SegmentFacts& listed, bool recovered) {
   finding_.reset();
+  digest_ = {};
+  cannot_read_ = false;
   remark_.clear();
   path_ = path;
   entries_.clear();
@@ -52,10 +117,10 @@ std::optional<Finding> SegmentVerifier::verify(const std::string& path, const Se
   auto file = files_.open_to_read(path);
   if (!file) {
     wrong(0, file.error().message);
-    return finding_;
+    return;
   }
   file_ = std::move(*file);
-  if (!check_header(listed)) return finding_;
+  if (!check_header(listed)) return;
   auto segment = SegmentReader::open(files_, path, [this](const std::string&, uint64_t offset, const char* what) {
     damage_offset_ = offset;
     damage_ = what;
@@ -63,9 +128,63 @@ std::optional<Finding> SegmentVerifier::verify(const std::string& path, const Se
   if (!segment) {
     wrong(0, segment.error().message);
   } else if (check_frames(**segment, listed, recovered)) {
-    check_index(listed, (*segment)->end_of_frames());
+    const uint64_t end = (*segment)->end_of_frames();
+    if (known_.index || (!check_index(listed, end) && looking_)) pass_damaged_index(listed, end);
   }
-  return finding_;
+  cannot_read_ |= segment && !(*segment)->read_status();
+}
+
+bool SegmentVerifier::is_damaged(uint32_t frame) const {
+  return std::ranges::binary_search(known_.frames, frame);
+}
+
+bool SegmentVerifier::hash_damaged(uint64_t offset, uint64_t size) {
+  std::vector<uint8_t> bytes;
+  if (!read(offset, size, bytes)) return false;
+  bytes.insert(bytes.begin(), digest_.begin(), digest_.end());
+  digest_ = sha256(bytes);
+  return true;
+}
+
+// Stands in the tree with the root that it had; sealing put its lanes into the index if they could be read.
+bool SegmentVerifier::pass_damaged_frame(const FrameEntry& entry, const SegmentFacts& listed) {
+  finding_.reset();
+  damage_.clear();
+  if (looking_) known_.frames.push_back(static_cast<uint32_t>(roots_.size()));
+  if (!hash_damaged(entry.offset, entry.stored_bytes) || !read(entry.offset, entry.header_bytes, frame_)) return false;
+  size_t needed = 0;
+  const bool has_header =
+      FrameHeader::parse(frame_, segment_id(segment_header_.uuid), header_, needed) == FrameHeader::Parse::kOk &&
+      header_.stored_bytes() == entry.stored_bytes && header_.header_bytes() == entry.header_bytes;
+  if (segment_header_.kind == SegmentKind::kPackets) {
+    const auto frame = static_cast<uint32_t>(roots_.size());
+    const bool has_lanes =
+        has_header && read(entry.offset + entry.header_bytes, FrameReader::bytes_before_literals(header_), sections_) &&
+        reader_.read_lanes(header_, sections_);
+    has_lanes ? index_->add(reader_.lanes(), frame) : index_->add_unreadable(frame);
+  }
+  entries_.push_back(entry);
+  roots_.push_back(entry.root);
+  const SegmentSummary before = summary_;
+  const bool first = entries_.size() == 1;
+  summary_.packets += entry.packets;
+  summary_.captured_bytes += entry.captured_bytes;
+  summary_.account_added = has_header ? header_.account_added : listed.added;
+  summary_.account_dropped = has_header ? header_.account_dropped : listed.dropped;
+  summary_.time_min_ns = first ? entry.time_min_ns : std::min(before.time_min_ns, entry.time_min_ns);
+  summary_.time_max_ns = first ? entry.time_max_ns : std::max(before.time_max_ns, entry.time_max_ns);
+  remark_ = fmt::format(
+      "{} of its frames (the last at offset {}) had been damaged when a crash was recovered from: "
+      "nobody vouches for what they held",
+      known_.frames.size(), entry.offset);
+  return true;
+}
+
+bool SegmentVerifier::pass_damaged_index(const SegmentFacts& listed, uint64_t end_of_frames) {
+  finding_.reset();
+  known_.index = true;
+  if (remark_.empty()) remark_ = "its index had been damaged when a crash was recovered from";
+  return hash_damaged(end_of_frames, listed.file_bytes - std::min(listed.file_bytes, end_of_frames));
 }
 
 // The header says what the ledger says; the root, which covers all of it, is compared at the end.
@@ -98,6 +217,7 @@ bool SegmentVerifier::check_frames(SegmentReader& segment, const SegmentFacts& l
   RememberedLiterals literals(cached);
   uint64_t end = segment_header_bytes_.size();
   uint32_t next_number = 0;
+  bool after_hole = false;
   for (uint32_t number = 0; number < segment.frames().size(); number++) {
     const FrameEntry& entry = segment.frames()[number];
     if (entry.offset != end) {
@@ -107,14 +227,26 @@ bool SegmentVerifier::check_frames(SegmentReader& segment, const SegmentFacts& l
     }
     literals.clear();
     // Frames that a hole took have left their numbers out.
-    const bool after_hole = entry.offset != end;
-    if (!check_frame(entry, after_hole ? std::nullopt : std::optional(next_number), literals)) return false;
-    if (after_hole && header_.number < next_number) return wrong(entry.offset, "a frame is out of order");
-    next_number = header_.number + 1;
+    after_hole |= entry.offset != end;
     end = entry.offset + entry.stored_bytes;
+    if (is_damaged(number) ||
+        (!check_frame(entry, after_hole ? std::nullopt : std::optional(next_number), literals) && looking_)) {
+      if (!pass_damaged_frame(entry, listed)) return false;
+      after_hole = true;
+      next_number++;
+      continue;
+    }
+    if (finding_) return false;
+    if (after_hole && header_.number < next_number) return wrong(entry.offset, "a frame is out of order");
+    after_hole = false;
+    next_number = header_.number + 1;
     progress_ += entry.captured_bytes;
   }
   if (end != segment.end_of_frames()) return wrong(end, "bytes after the last frame are none");
+  return check_sums(listed);
+}
+
+bool SegmentVerifier::check_sums(const SegmentFacts& listed) {
   summary_.torn_bytes = listed.torn_bytes;
   summary_.root = hasher_.tree().segment_root(segment_header_bytes_, roots_);
   if (roots_.size() != listed.frames || summary_.root != listed.root) {

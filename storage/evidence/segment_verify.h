@@ -4,7 +4,6 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,16 +33,26 @@ class SegmentVerifier {
   ~SegmentVerifier();
 
   // The first thing that is wrong; nothing when all is as `listed`. `recovered`: it was sealed after a crash, and may
-  // hold bytes that are no frame.
-  std::optional<Finding> verify(const std::string& path, const SegmentFacts& listed, bool recovered);
+  // hold bytes that are no frame. `damage`: what the ledger says that the crash had damaged.
+  std::optional<Finding> verify(const std::string& path, const SegmentFacts& listed, bool recovered,
+                                const SegmentDamage& damage = {});
+  // For a segment that a crash left, before it is signed: finds all that verify() would. Fails when it cannot be read,
+  // or is damaged as a whole.
+  Result<SegmentDamage> find_damage(const std::string& path, const SegmentFacts& facts);
   // Something in the last segment that is not wrong but should be known; empty: nothing.
   const std::string& remark() const { return remark_; }
 
  private:
   bool wrong(uint64_t offset, std::string what);
   bool read(uint64_t offset, size_t size, std::vector<uint8_t>& out);
+  void check(const std::string& path, const SegmentFacts& listed, bool recovered);
   bool check_header(const SegmentFacts& listed);
   bool check_frames(SegmentReader& segment, const SegmentFacts& listed, bool recovered);
+  bool check_sums(const SegmentFacts& listed);
+  bool is_damaged(uint32_t frame) const;
+  bool pass_damaged_frame(const FrameEntry& entry, const SegmentFacts& listed);
+  bool pass_damaged_index(const SegmentFacts& listed, uint64_t end_of_frames);
+  bool hash_damaged(uint64_t offset, uint64_t size);
   bool check_frame(const FrameEntry& entry, std::optional<uint32_t> number, RememberedLiterals& literals);
   bool read_sections(const FrameEntry& entry);
   bool check_packets(const FrameEntry& entry, RememberedLiterals& literals);
@@ -61,6 +70,11 @@ class SegmentVerifier {
   uint64_t damage_offset_ = 0;  // the damage that the reader met last
   std::string damage_;
   std::string path_;
+  // The damage that is known, or, while find_damage() looks, that was met so far. The digest is computed anew.
+  SegmentDamage known_;
+  bool looking_ = false;
+  Sha256Digest digest_{};
+  bool cannot_read_ = false;
   std::unique_ptr<File> file_;
   std::vector<uint8_t> segment_header_bytes_;
   SegmentHeader segment_header_;

@@ -183,7 +183,7 @@ class StoreVerification {
     SegmentVerifier verifier(files_, literal_bytes, checked_);
     for (size_t i; (i = next_.fetch_add(1)) < order.size() && !stopped();) {
       Job& job = jobs_[order[i]];
-      job.finding = verifier.verify(job.path, job.listed->facts, job.listed->recovered);
+      job.finding = verifier.verify(job.path, job.listed->facts, job.listed->recovered, job.listed->damage);
       job.remark = verifier.remark();
     }
     std::lock_guard lock(mutex_);

@@ -86,6 +86,22 @@ SegmentReader::SegmentReader(std::string path, std::unique_ptr<File> file, uint6
       repair_(std::move(repair)),
       file_bytes_(file_bytes) {}
 
+namespace {
+
+// Whether zeros stand where a header has its end, or, where its size is not there either, from that on: a power cut
+// took the rest of a header that was written in parts.
+bool header_stops_short(std::span<const uint8_t> bytes) {
+  constexpr size_t kSizeAt = 12, kLeast = 136;
+  if (bytes.size() < kLeast) return false;
+  ByteSource in(bytes.subspan(kSizeAt));
+  const auto size = in.get<uint32_t>();
+  if (size == 0)
+    return std::ranges::all_of(bytes.first(kLeast).subspan(kSizeAt), [](uint8_t byte) { return byte == 0; });
+  return size >= kLeast && size <= bytes.size() && bytes[size - 1] == 0;
+}
+
+}  // namespace
+
 Result<TornHeader> torn_header(FileSystem& files, const std::string& path) {
   auto file = files.open_to_read(path);
   if (!file) return pass_on(file);
@@ -99,7 +115,8 @@ Result<TornHeader> torn_header(FileSystem& files, const std::string& path) {
   const bool only_zeros = first == begin.end() && begin.size() == status->bytes;
   if (only_zeros || SegmentHeader::ends_inside(begin)) return TornHeader::kNothingBehind;
   constexpr ptrdiff_t kMagic = 8;
-  return first - begin.begin() >= kMagic ? TornHeader::kBytesBehind : TornHeader::kNo;
+  const bool torn = first - begin.begin() >= kMagic || header_stops_short(begin);
+  return torn ? TornHeader::kBytesBehind : TornHeader::kNo;
 }
 
 // How many bytes were there. Refused by the device is as none; read_status() keeps it.
@@ -268,7 +285,10 @@ void SegmentReader::walk() {
       }
       report_damage(offset, "a frame's header is damaged");
     }
-    if (header.kind == FrameKind::kIndex) return;
+    if (header.kind == FrameKind::kIndex) {
+      met_index_ = file_bytes_ - begin >= header.stored_bytes() + Trailer::kBytes;
+      return;
+    }
     if (header.stored_bytes() > file_bytes_ - begin) return;  // torn tail
     frames_.push_back(FrameEntry::from(header, begin));
     offset = begin + header.stored_bytes();
@@ -279,6 +299,15 @@ void SegmentReader::walk() {
 uint64_t SegmentReader::end_of_frames() {
   frames();
   return end_of_frames_;
+}
+
+bool SegmentReader::has_holes() {
+  uint64_t end = header_bytes_;
+  for (const FrameEntry& frame : frames()) {
+    if (frame.offset != end) return true;
+    end = frame.offset + frame.stored_bytes;
+  }
+  return false;
 }
 
 SegmentSummary SegmentReader::summary() {

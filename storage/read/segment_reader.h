@@ -44,6 +44,11 @@ class SegmentReader {
   SegmentSummary summary();
   // Where the last whole frame ends; beyond lies a torn tail, or a frame being written just now.
   uint64_t end_of_frames();
+  // Whether walking met an index that the file has room for: it was sealed, though its trailer is damaged.
+  bool met_index() const { return met_index_; }
+
+  // Whether bytes that are no frame lie between its frames: a crash took what was there.
+  bool has_holes();
 
   // Frames (their numbers in frames()) that may hold a match.
   Postings candidates(const IndexFilter& filter);
@@ -93,13 +98,14 @@ class SegmentReader {
   bool frames_known_ = false;
   std::vector<FrameEntry> frames_;
   uint64_t end_of_frames_ = 0;
+  bool met_index_ = false;
   std::optional<SegmentSummary> summary_;
   std::vector<std::pair<SectionType, std::unique_ptr<PostingTable>>> tables_;
   std::vector<uint8_t> header_buffer_;
 };
 
 // A file that open() finds to be no segment may be one whose header a power cut took, or a part of it: it begins with
-// zeros or ends inside its header. Nobody can read what it holds, if it holds anything.
+// zeros, has zeros at the end of its header, or ends inside it. Nobody can read what it holds, if it holds anything.
 enum class TornHeader { kNo, kNothingBehind, kBytesBehind };
 Result<TornHeader> torn_header(FileSystem& files, const std::string& path);
 

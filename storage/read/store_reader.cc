@@ -224,7 +224,7 @@ Result<std::vector<StoredSegment>> DirectoryStoreReader::segments() {
     facts.run_uuid = header.run_uuid;
     facts.run_started_ns = header.run_started_ns;
     facts.sealed = segment->sealed();
-    facts.damaged = statistics.frames_damaged != 0;
+    facts.damaged = statistics.frames_damaged != 0 || segment->has_holes();
     facts.packets = sum.packets;
     facts.account_added = sum.account_added;
     facts.account_dropped = sum.account_dropped;

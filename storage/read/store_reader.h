@@ -65,7 +65,7 @@ struct StoredSegment {
   Uuid uuid{}, run_uuid{};
   int64_t run_started_ns = 0;
   bool sealed = false;
-  bool damaged = false;          // some of it could not be read
+  bool damaged = false;          // some of it could not be read, or is not there
   uint64_t packets = 0;          // in it; of a records segment: records
   uint64_t account_added = 0;    // handed to its stream by the run so far
   uint64_t account_dropped = 0;  // those among them that were dropped before they could be written

@@ -28,19 +28,11 @@ bool index_frame(SegmentReader& segment, uint32_t frame, FrameReader& reader, Se
 // Whether the segment was sealed before something in its index or its trailer was damaged: one of the two is still
 // whole. A crash while sealing leaves neither.
 bool was_sealed_once(SegmentReader& segment) {
-  const uint64_t end = segment.end_of_frames(), bytes_behind = segment.file_bytes() - end;
-  if (bytes_behind < Trailer::kBytes) return false;
+  if (segment.met_index()) return true;
   std::vector<uint8_t> bytes(Trailer::kBytes);
   Trailer trailer;
-  if (segment.read_bytes(segment.file_bytes() - bytes.size(), bytes) && Trailer::parse(bytes, trailer) &&
-      trailer.file_bytes == segment.file_bytes())
-    return true;
-  bytes.resize(std::min<uint64_t>(kHeaderBytesMax, bytes_behind));
-  FrameHeader index;
-  size_t needed = 0;
-  return segment.read_bytes(end, bytes) &&
-         FrameHeader::parse(bytes, segment_id(segment.header().uuid), index, needed) == FrameHeader::Parse::kOk &&
-         index.kind == FrameKind::kIndex && index.stored_bytes() <= bytes_behind - Trailer::kBytes;
+  return segment.file_bytes() >= bytes.size() && segment.read_bytes(segment.file_bytes() - bytes.size(), bytes) &&
+         Trailer::parse(bytes, trailer) && trailer.file_bytes == segment.file_bytes();
 }
 
 // No read lacks room, whatever it says: nothing is to be evicted for it.

@@ -80,12 +80,14 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
     count_number(file->sequence);
     if (opened) existing.last_sequence = std::max(existing.last_sequence, file->sequence);
     const bool newest = !existing.tails.contains(stream);
+    if (opened) entry.bytes = (*opened)->file_bytes();
     if (opened && (newest || !(*opened)->sealed())) {
       const auto sealed = seal_segment(files, file->path);
       if (!sealed) {
         log_warning("{}", sealed.error().message);
       } else {
         if (!sealed->synced) log_warning("{}", sealed->synced.error().message);
+        entry.bytes = sealed->file_bytes;
         if (newest) existing.tails[stream] = {file->sequence, sealed->summary.root};
         existing.recovered += !sealed->was_sealed;
         if (!sealed->was_sealed) existing.torn_bytes += sealed->summary.torn_bytes;
@@ -102,7 +104,6 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
     const SegmentSummary summary = (*opened)->summary();
     entry.time_min_ns = summary.packets != 0 ? summary.time_min_ns : INT64_MIN;
     entry.time_max_ns = summary.packets != 0 ? summary.time_max_ns : INT64_MIN;
-    if (const auto status = files.status(file->path)) entry.bytes = status->bytes;
     existing.segments.push_back(std::move(entry));
   }
   if (existing.last_sequence > kSequenceMax / 2) {

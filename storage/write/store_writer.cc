@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/thread_name.h"
 #include "storage/evidence/ledger_writer.h"
+#include "storage/evidence/segment_verify.h"
 #include "storage/evidence/signed_note.h"
 #include "storage/write/directories.h"
 #include "storage/write/housekeeper.h"
@@ -30,6 +31,7 @@ namespace {
 constexpr uint64_t kSegmentStoredBytesMax = 512 << 20;
 constexpr uint64_t kSegmentStoredBytesMin = 1 << 20;
 constexpr uint64_t kRecordSegmentBytesMax = 64 << 20;
+constexpr size_t kRecoveryLiteralBytes = 256 << 20;  // while it is looked for what a crash damaged
 
 // Small enough that a ring holds some dozens of segments and so gives way in small steps.
 uint64_t segment_stored_bytes(uint64_t ring_bytes, unsigned workers) {
@@ -251,6 +253,9 @@ void DirectoryStore::open_ledger(ExistingSegments& existing) {
 // Lists the segments that a killed run left unsigned, once a power cut cannot take it any more. What fails is listed by
 // the next run.
 void DirectoryStore::list_recovered(std::map<std::string, SegmentFacts>& listed) {
+  if (notary_->unlisted().empty()) return;
+  std::atomic<uint64_t> progress{0};
+  SegmentVerifier verifier(files_, kRecoveryLiteralBytes, progress);
   for (const PresentSegment& segment : notary_->unlisted()) {
     auto facts = seal_segment(files_, segment.path);
     Result<void> synced;
@@ -261,8 +266,15 @@ void DirectoryStore::list_recovered(std::map<std::string, SegmentFacts>& listed)
       log_warning("not in the ledger: {}", facts ? synced.error().message : facts.error().message);
       continue;
     }
-    listed[segment.path] = facts_of(*facts, segment.path);
-    notary_->sealed({listed[segment.path], clock_.wall_ns(), true});
+    const SegmentFacts found = facts_of(*facts, segment.path);
+    auto damage = verifier.find_damage(segment.path, found);
+    if (!damage) {
+      log_warning("not in the ledger: {}", damage.error().message);
+      continue;
+    }
+    if (damage->any()) log_warning("{}: a crash damaged it; the rest of it is listed", segment.path);
+    listed[segment.path] = found;
+    notary_->sealed({found, clock_.wall_ns(), true, std::move(*damage)});
   }
 }
 

@@ -49,7 +49,8 @@ SegmentFacts some_segment(uint64_t sequence) {
 const std::vector<LedgerContent> kEachType = {
     RunStarted{counting<16>(30), 1000, {{"build", "0.1.0"}, {"host", "sensor-1"}}},
     KeyIntroduced{1001, counting<32>(1), counting<32>(2), counting<64>(3)},
-    SegmentSealed{some_segment(1), 2000, true},
+    SegmentSealed{some_segment(1), 2000, true, {}},
+    SegmentSealed{some_segment(2), 2001, true, {{3, 4, 9}, true, counting<32>(70)}},
     SegmentEvicted{some_segment(1), 3000, EvictionReason::kDiskFull, "no room on /data"},
     Custody{3500, 12, 3400, "alice", "host 10.0.0.1", {{"output", "case.pcapng"}}},
     Pin{3600, false, 1, counting<16>(10), "alice", "case 7"},

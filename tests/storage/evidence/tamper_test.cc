@@ -13,6 +13,7 @@
 #include "storage/evidence/store_request.h"
 #include "storage/evidence/store_verify.h"
 #include "storage/format/segment_index.h"
+#include "storage/read/segment_reader.h"
 #include "storage/write/segment_seal.h"
 #include "tests/storage/store_support.h"
 
@@ -540,4 +541,74 @@ TEST_CASE("what a killed run left is named, and signed by the next run", "[verif
           return remark.find("left by runs that were killed") != std::string::npos;
         }) == 1);
   CHECK(recovered->packets == 2010);
+}
+
+namespace {
+
+// A segment of several frames, left open by a capture that was killed.
+struct LeftOpen {
+  std::string path;
+  std::vector<FrameEntry> frames;
+};
+
+LeftOpen open_segment_of(const std::string& store) {
+  for (const std::string& path : segment_paths(store)) {
+    auto segment = SegmentReader::open(system_files(), path, [](const std::string&, uint64_t, const char*) {});
+    if (segment && !(*segment)->sealed() && (*segment)->frames().size() >= 3) return {path, (*segment)->frames()};
+  }
+  FAIL("no open segment of several frames");
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("what a power cut took is said as that, and nothing else passes for it", "[verify]") {
+  const auto key = new_key();
+  TemporaryDirectory directory;
+  const std::string path = directory.path("cut");
+  StoreOptions options = small_store(directory.path("running"));
+  options.evidence.key = key;
+  {
+    auto store = Store::open(options, false);
+    REQUIRE(store);
+    write_packets(**store, store_traffic(74, 2000), 1, 300);
+    REQUIRE((*store)->settle());
+    fs::copy(directory.path("running"), path);
+    REQUIRE((*store)->close());
+  }
+  const LeftOpen left = open_segment_of(path);
+  const FrameEntry& torn = left.frames[1];
+  const uint64_t hit = torn.offset + torn.stored_bytes - 16;
+  const auto flip = [&](uint64_t at) {
+    Bytes bytes = read_file(left.path);
+    bytes[at] ^= 0x24;
+    write_file(left.path, bytes);
+  };
+  flip(hit);
+
+  options.directories = {path};
+  write_store(options, store_traffic(75, 10));
+  VerifyOptions verify;
+  verify.directories = {path};
+  verify.fingerprint = key->fingerprint();
+  const auto says = [&] {
+    const auto report = verify_store(system_files(), verify);
+    REQUIRE(report);
+    return *report;
+  };
+  const VerifyReport cut = says();
+  for (const Finding& finding : cut.findings) UNSCOPED_INFO(finding.file << ": " << finding.what);
+  CHECK(cut.sound());
+  CHECK(cut.tail.empty());
+  CHECK(std::ranges::count_if(cut.remarks, [&](const std::string& remark) {
+          return remark.starts_with(left.path) && remark.find("had been damaged") != std::string::npos;
+        }) == 1);
+
+  // Neither does that allow to change the damaged frame, not even back, nor another one.
+  for (const uint64_t at : {hit, torn.offset + 200, left.frames[0].offset + left.frames[0].stored_bytes - 16}) {
+    flip(at);
+    CHECK_FALSE(says().sound());
+    flip(at);
+  }
+  CHECK(says().sound());
 }

@@ -11,6 +11,8 @@
 
 #include "storage/query/extract.h"
 #include "storage/query/presence.h"
+#include "storage/read/segment_reader.h"
+#include "storage/write/store_opening.h"
 #include "tests/storage/store_support.h"
 #include "tests/support/simulated_files.h"
 #include "tests/support/turned_clock.h"
@@ -349,19 +351,25 @@ TEST_CASE("a sealed segment with a damaged trailer is left as it is", "[store][f
     REQUIRE((*file)->read_at(0, bytes));
     return bytes;
   };
+  const bool frame_too = GENERATE(false, true);
   std::map<std::string, std::vector<uint8_t>> before;
   const auto names = files.list(kDirectory);
   REQUIRE(names);
   for (const std::string& name : *names) {
     const std::string path = kDirectory + "/" + name;
     if (!name.ends_with(".gtp")) continue;
+    auto segment = SegmentReader::open(files, path, [](const std::string&, uint64_t, const char*) {});
+    REQUIRE(segment);
+    const uint64_t last_frame = (*segment)->frames().back().offset;
     damage(path, 20);
+    if (frame_too) damage(path, (*segment)->file_bytes() - last_frame - 60);
     before[path] = content(path);
   }
   REQUIRE(!before.empty());
   clock.turn(kNanosecondsPerSecond);
   REQUIRE(run(files, clock, packets).result);
   for (const auto& [path, bytes] : before) CHECK(content(path) == bytes);
+  if (frame_too) return;
   CHECK(read_all(files, packets).packets_by_run == std::vector<uint64_t>{kPackets, kPackets});
 }
 
@@ -535,6 +543,26 @@ TEST_CASE("a lack of room that passes at once evicts nothing, and a read never l
   CHECK(met > 0);
   files.set_fault(nullptr);
   CHECK(read_all(files, packets).packets_by_run.front() == kPackets);
+}
+
+TEST_CASE("a file whose status is refused at the start counts in the ring all the same", "[store][fault]") {
+  TurnedClock clock;
+  SimulatedFiles files;
+  const auto packets = repeating_traffic(78, kPackets);
+  REQUIRE(run(files, clock, packets).result);
+  uint64_t there = 0;
+  files.for_each_file(kDirectory, [&](const std::string& path, uint64_t bytes) {
+    there += path.find(".gt") != std::string::npos ? bytes : 0;
+  });
+  files.set_fault([](const SimulatedFiles::Call& call) {
+    const bool hit = call.operation == Operation::kStatus && call.path.find(".gt") != std::string::npos;
+    return SimulatedFiles::Outcome{hit ? EIO : 0, 0};
+  });
+  const auto stock = take_stock(files, {kDirectory});
+  REQUIRE(stock);
+  uint64_t counted = 0;
+  for (const Ring::Segment& segment : stock->segments) counted += segment.bytes;
+  CHECK(counted == there);
 }
 
 TEST_CASE("the directory with the ledger stays the first", "[store][fault]") {
