@@ -87,6 +87,8 @@ std::string check_statement(FileSystem& files, const std::vector<std::string>& d
   request.range = question.range;
   request.output.path = "/out/packets.pcapng";
   request.output.files = &output;
+  request.origin.stores = directories;
+  request.files = &files;
   const auto statement = extract(**reader, *expression, request, [&] {
     meanwhile();
     return false;

@@ -543,9 +543,7 @@ void History::check_soundness(Watched& watched, bool at_end) {
   if (!all.empty()) notes = {all[random_.below(all.size())], all.back()};
   std::string why;
   const Soundness found = verify(files_, {watched.directory}, *sensor_key(), notes, why);
-  // A frame of which any sectors are left is listed as it was found, and verify finds it again.
-  const bool holes = settings_.any_survivors && why.find("damaged") != std::string::npos;
-  if (found == Soundness::kNotSound && !holes) broken("verify: " + why);
+  if (found == Soundness::kNotSound) broken("verify: " + why);
   if (found == Soundness::kUnsignedTail && at_end) broken("verify, after a proper end: " + why);
   trouble_.pause(false);
 }
