@@ -248,6 +248,12 @@ void History::change_disk() {
     files_.set_capacity(files_.used() + random_.below(4096));
     return;
   }
+  if (random_.one_in(6)) {
+    say("nothing can be removed from the disk");
+    trouble_.only(Operation::kRemove);
+    trouble_.fail_one_in(1);
+    return;
+  }
   trouble_.only(random_.one_in(2) ? std::optional(kOften[random_.below(std::size(kOften))]) : std::nullopt);
   trouble_.fail_one_in(settings_.fail_one_in);
   say("the disk is ill");
