@@ -323,8 +323,8 @@ TEST_CASE("what reaches the disk while an extract runs is not taken for read") {
     return false;
   });
   REQUIRE(statement);
-  CHECK(statement->completeness() == "incomplete");
-  CHECK(extract_to(store, "", directory.path("all"), request.range).completeness() == "complete");
+  CHECK(std::string(statement->completeness()) == "incomplete");
+  CHECK(std::string(extract_to(store, "", directory.path("all"), request.range).completeness()) == "complete");
 }
 
 TEST_CASE("on the sample, an extract is what tcpdump selects") {
