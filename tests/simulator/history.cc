@@ -418,7 +418,7 @@ void History::crash(bool power) {
     if (!watched.sensor->running()) continue;
     // A sync that fails is said; what it was for is not acknowledged any more.
     const bool lost_by_sync = trouble_.sync_failures() != watched.sync_failures_before;
-    // What it counted as dropped after the machine had died was on its way then.
+    // Those that it counted as dropped after the machine had died were on their way then.
     watched.lost_on_the_way += watched.sensor->counts().received - watched.sensor->counts().stored;
     const uint64_t acknowledged = !power ? watched.sensor->counts().stored : lost_by_sync ? 0 : watched.synced;
     note_acknowledged(watched, contents, acknowledged, power ? "a sync" : "writing");
