@@ -80,6 +80,7 @@ class Session {
   void watch_clock();
   void note_each_second();
   void end_outlets();
+  void end_other_outlets();
   void write_beginning(const std::string& sources);
   RecordBatch end_mark() const;
   void write_end();
@@ -116,8 +117,9 @@ class Session {
   std::vector<RecordSink*> sinks_;
   RecordBatch own_records_;
   RecordBatch killed_;  // accounts that killed runs left
-  SessionAccount account_{sources_, workers_, options_.outlets};
-  SessionWatch watch_{sources_, options_.sources, options_.outlets};
+  std::vector<Outlet*> all_outlets_;
+  SessionAccount account_{sources_, workers_, all_outlets_};
+  SessionWatch watch_{sources_, options_.sources, all_outlets_};
   std::unique_ptr<AccountKeeper> keeper_;  // asks the account, on a thread of its own
   bool looked_around_ = false;
   bool recording_told_ = false;
@@ -149,6 +151,8 @@ Result<void> Session::start_outlets() {
     if (Result<void> started = outlet->start(start); !started) return started;
     sinks_.push_back(outlet);
   }
+  all_outlets_ = options_.outlets;
+  all_outlets_.insert(all_outlets_.end(), options_.other_outlets.begin(), options_.other_outlets.end());
   return {};
 }
 
@@ -439,6 +443,13 @@ void Session::reload() {
   options_.observer->reloaded();
 }
 
+// Losses at the very end come too late for the store, which was their last writer.
+void Session::end_other_outlets() {
+  for (Outlet* outlet : options_.other_outlets) outlet->end();
+  for (Outlet* outlet : options_.other_outlets) (void)outlet->wait();  // the watch asks for the counts
+  (void)watch_.outlet_losses();
+}
+
 void Session::look_around() {
   looked_around_ = true;
   for (const std::string& spot : blind_spots(account_.total(), filter_->has_ingress())) log_warning("{}", spot);
@@ -532,6 +543,7 @@ void Session::finish() {
     keeper_->end(closed.has_value());
     closed ? forget_account() : fail_with(closed.error());
   }
+  end_other_outlets();
 }
 
 SessionSummary Session::summary() const {

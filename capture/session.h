@@ -50,6 +50,9 @@ struct SessionOptions {
   std::shared_ptr<const RuleSet> rules;  // null: nothing is matched
   std::optional<StoreOptions> store;     // none: nothing is stored; `workers` and `interfaces` are filled in
   std::vector<Outlet*> outlets;          // besides the store; not started yet; they outlive the session
+  // Outlets that get no records from the session: others started them, and write to them until the store is closed. The
+  // session counts what they lose, and ends them then.
+  std::vector<Outlet*> other_outlets;
   // Called once all ports are open, before anything is written or any thread of the session runs. It may give up
   // rights that only opening a port needs. Its failure ends the start.
   std::function<Result<void>()> ports_opened;

@@ -66,9 +66,8 @@ class CaptureCommand : public Command {
       }
     }
     run->session.ports_opened = [&rights] { return give_up_rights(rights); };
-    const int exit_code = run_and_report(line, options_.run, *run);
-    checkpoints.end();
-    return exit_code;
+    run->session.other_outlets = checkpoints.outlets();
+    return run_and_report(line, options_.run, *run);
   }
 
  private:

@@ -1,6 +1,8 @@
 #include "cli/capture_options.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <set>
 
 #include "capture/sources/source_spec.h"
 #include "common/count_text.h"
@@ -11,6 +13,18 @@ namespace {
 
 constexpr unsigned kWorkersMax = 64;
 constexpr int kLevelMax = 19;
+
+// Returns the first that was named before, by whatever name; nullptr: there is none.
+const std::string* named_twice(const std::vector<std::string>& directories) {
+  std::set<std::filesystem::path> seen;
+  for (const std::string& directory : directories) {
+    std::error_code error;  // one that cannot be looked at is compared as it is written
+    std::filesystem::path path = std::filesystem::weakly_canonical(std::filesystem::absolute(directory, error), error);
+    if (!path.has_filename()) path = path.parent_path();
+    if (!seen.insert(error ? std::filesystem::path(directory) : path).second) return &directory;
+  }
+  return nullptr;
+}
 
 void add_filters(CommandLine& line, CaptureOptions& options) {
   FilterOptions& filter = options.filter;
@@ -94,6 +108,7 @@ void CaptureOptions::add_to(CommandLine& line) {
 }
 
 Result<void> CaptureOptions::check(const CommandLine& line) const {
+  if (const std::string* twice = named_twice(stores)) return fail("{}: {} is named twice", line.where("store"), *twice);
   if (!ring_sizes.empty() && stores.empty()) {
     return fail("{} limits a store, but there is no --store", line.where("ring-size"));
   }
@@ -103,8 +118,9 @@ Result<void> CaptureOptions::check(const CommandLine& line) const {
   }
   const uint64_t least = StoreOptions::kRingBytesMin * (ring_sizes.size() == 1 ? workers : 1);
   if (!ring_sizes.empty() && *std::ranges::min_element(ring_sizes) < least) {
-    return fail("{} {}: expected at least {} for each worker", line.where("ring-size"),
-                format_size(*std::ranges::min_element(ring_sizes)), format_size(StoreOptions::kRingBytesMin));
+    return fail("{} {}: expected at least {} for each worker: a smaller ring keeps next to nothing",
+                line.where("ring-size"), format_size(*std::ranges::min_element(ring_sizes)),
+                format_size(StoreOptions::kRingBytesMin));
   }
   return stores.empty() ? Result<void>() : evidence.check(stores);
 }

@@ -100,9 +100,10 @@ void CheckpointOutlets::hand_out(const std::string& note) {
   for (Place& place : places_) (void)place.outlet->write(place.whole_notes ? whole : line);  // it counts what it loses
 }
 
-void CheckpointOutlets::end() {
-  for (Place& place : places_) place.outlet->end();
-  for (Place& place : places_) (void)place.outlet->wait();  // it says what was lost
+std::vector<Outlet*> CheckpointOutlets::outlets() const {
+  std::vector<Outlet*> outlets;
+  for (const Place& place : places_) outlets.push_back(place.outlet.get());
+  return outlets;
 }
 
 std::string EvidenceCommandOptions::key_file() const {

@@ -38,8 +38,8 @@ class CheckpointOutlets {
                      const std::atomic<uint32_t>& reopen_count);
   // One thread at a time. Does not block.
   void hand_out(const std::string& note);
-  // Call when no more will come: waits for a moment until all are written, and says what is lost.
-  void end();
+  // To be ended when no more will come. They live as long as this object.
+  std::vector<Outlet*> outlets() const;
 
  private:
   struct Place {

@@ -68,7 +68,7 @@ Result<void> write_statement(const std::string& path, const ExtractStatement& st
   std::string json;
   append_statement(json, statement);
   json.push_back('\n');
-  Result<std::unique_ptr<OutputFile>> file = OutputFile::open(path);
+  Result<std::unique_ptr<OutputFile>> file = OutputFile::open(path, system_files(), interrupted);
   if (!file) return pass_on(file);
   (*file)->append({reinterpret_cast<const uint8_t*>(json.data()), json.size()});
   return (*file)->finish();

@@ -3,13 +3,16 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "common/count_text.h"
+#include "common/file.h"
 #include "common/json_writer.h"
 #include "common/log_style.h"
 #include "common/time_text.h"
@@ -79,10 +82,23 @@ std::string account_text(const SessionSummary& s) {
   return out;
 }
 
+// A reader that takes nothing is waited for, but not long once the program was told to end.
+Stop told_to_end_for_a_while() {
+  static constexpr std::chrono::milliseconds kWhile{500};
+  return [since = std::optional<std::chrono::steady_clock::time_point>()]() mutable {
+    const auto now = std::chrono::steady_clock::now();
+    if (interrupted() && !since) since = now;
+    return since && now - *since >= kWhile;
+  };
+}
+
 Result<void> write_summary(const std::string& path, const std::string& json) {
-  if (path == "-") {
-    fmt::print("{}", json);
-    return {};
+  const auto status = system_files().status(path);
+  if (path == "-" || (status && status->kind == FileStatus::Kind::kOther)) {
+    const Stop stop = told_to_end_for_a_while();
+    auto stream = path == "-" ? open_standard_output(stop) : system_files().open_stream(path, stop);
+    if (!stream) return pass_on(stream);
+    return (*stream)->append({reinterpret_cast<const uint8_t*>(json.data()), json.size()});
   }
   std::ofstream file(path, std::ios::trunc);
   file << json;

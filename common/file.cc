@@ -2,17 +2,22 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 
 namespace gatetape {
 namespace {
 
 constexpr mode_t kFileRights = 0644, kDirectoryRights = 0755;
+constexpr uint64_t kStatusBlockBytes = 512;  // stat(2)'s, whatever the file system's are
+constexpr int kStopAsked_ms = 50;            // so often, while something is waited for
 
 // Calls again what a signal interrupted. Not for ever: a file system that always says so is broken.
 template <class Call>
@@ -30,6 +35,7 @@ FileStatus status_of(const struct stat& status) {
              : S_ISLNK(status.st_mode) ? FileStatus::Kind::kLink
                                        : FileStatus::Kind::kOther;
   out.bytes = static_cast<uint64_t>(status.st_size);
+  out.allocated_bytes = static_cast<uint64_t>(status.st_blocks) * kStatusBlockBytes;
   out.rights = status.st_mode & 0777;
   out.owner = status.st_uid;
   out.group = status.st_gid;
@@ -37,7 +43,7 @@ FileStatus status_of(const struct stat& status) {
   return out;
 }
 
-class SystemFile final : public File {
+class SystemFile : public File {
  public:
   SystemFile(int descriptor, std::string path) : descriptor_(descriptor), path_(std::move(path)) {}
   ~SystemFile() override { ::close(descriptor_); }
@@ -88,7 +94,7 @@ class SystemFile final : public File {
     return failed();
   }
 
- private:
+ protected:
   tl::unexpected<Error> failed() const { return fail_with(errno, "{}", path_); }
 
   template <class Write>
@@ -106,13 +112,56 @@ class SystemFile final : public File {
   const std::string path_;  // as it was when it was opened
 };
 
+// A pipe, a socket or a device, whose reader may be slow or hang.
+class SystemStream final : public SystemFile {
+ public:
+  SystemStream(int descriptor, std::string path, Stop stop)
+      : SystemFile(descriptor, std::move(path)), stop_(std::move(stop)) {}
+
+  // Piece by piece: a pipe that poll(2) calls ready takes so much at once, also from a handle that may wait.
+  Result<void> append(std::span<const uint8_t> bytes) override {
+    while (!bytes.empty()) {
+      if (auto ready = wait_for_room(); !ready) return ready;
+      const ssize_t n = ::write(descriptor_, bytes.data(), std::min<size_t>(bytes.size(), PIPE_BUF));
+      if (n < 0 && errno != EAGAIN && errno != EINTR) return failed();
+      bytes = bytes.subspan(static_cast<size_t>(std::max<ssize_t>(n, 0)));
+    }
+    return {};
+  }
+
+ private:
+  Result<void> wait_for_room() {
+    for (pollfd ready{descriptor_, POLLOUT, 0};;) {
+      const int n = ::poll(&ready, 1, kStopAsked_ms);
+      if (n > 0) return {};  // an error or an end, too: the write tells
+      if (n < 0 && errno != EINTR) return failed();
+      if (stop_ && stop_()) return tl::unexpected<Error>(Error{path_ + ": its reader takes nothing", ECANCELED});
+    }
+  }
+
+  const Stop stop_;
+};
+
 class SystemFiles final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open_to_read(const std::string& path) override { return open_regular(path, O_RDONLY); }
   Result<std::unique_ptr<File>> open_to_change(const std::string& path) override { return open_regular(path, O_RDWR); }
-  Result<std::unique_ptr<File>> open_to_append(const std::string& path) override { return open(path, O_WRONLY); }
   Result<std::unique_ptr<File>> create(const std::string& path) override {
     return open(path, O_RDWR | O_CREAT | O_EXCL);
+  }
+
+  Result<std::unique_ptr<File>> open_stream(const std::string& path, Stop stop) override {
+    for (;;) {
+      const int descriptor = ::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+      if (descriptor >= 0) return std::make_unique<SystemStream>(descriptor, path, std::move(stop));
+      if (errno != EINTR && !(errno == ENXIO && is_pipe(path))) return fail_with(errno, "{}", path);
+      if (stop && stop()) return tl::unexpected<Error>(Error{path + ": nobody reads this pipe", ECANCELED});
+      (void)::poll(nullptr, 0, kStopAsked_ms);
+    }
+  }
+
+  Result<std::unique_ptr<File>> open_directory(const std::string& path) override {
+    return open(path, O_RDONLY | O_DIRECTORY);
   }
 
   Result<void> rename(const std::string& from, const std::string& to) override {
@@ -204,6 +253,11 @@ class SystemFiles final : public FileSystem {
     return {};
   }
 
+  static bool is_pipe(const std::string& path) {
+    struct stat status;
+    return ::stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode);
+  }
+
   // Leaves errno as it was.
   static bool is_directory(const std::string& path) {
     const int code = errno;
@@ -221,10 +275,14 @@ FileSystem& system_files() {
   return files;
 }
 
-Result<std::unique_ptr<File>> open_standard_output() {
+Result<std::unique_ptr<File>> open_standard_output(Stop stop) {
+  const char* const name = "standard output";
   const int descriptor = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);  // shares its position
-  if (descriptor < 0) return fail_with(errno, "standard output");
-  return std::make_unique<SystemFile>(descriptor, "standard output");
+  struct stat status;
+  if (descriptor < 0) return fail_with(errno, "{}", name);
+  const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+  if (regular) return std::make_unique<SystemFile>(descriptor, name);
+  return std::make_unique<SystemStream>(descriptor, name, std::move(stop));
 }
 
 bool is_out_of_space(const Error& error) {

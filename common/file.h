@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -26,7 +27,8 @@ struct FileStatus {
   enum class Kind { kRegular, kDirectory, kLink, kOther };
   Kind kind = Kind::kRegular;
   uint64_t bytes = 0;
-  uint32_t rights = 0;  // the nine lowest bits of its mode
+  uint64_t allocated_bytes = 0;  // that it takes on the disk: fewer where it has holes, some more where it has none
+  uint32_t rights = 0;           // the nine lowest bits of its mode
   FileIdentity identity;
   uint32_t owner = 0, group = 0;
 };
@@ -59,6 +61,9 @@ class File {
   virtual Result<bool> lock() = 0;
 };
 
+// Asked by what may have to wait: whether it should give up.
+using Stop = std::function<bool()>;
+
 // Any thread.
 class FileSystem {
  public:
@@ -68,8 +73,11 @@ class FileSystem {
   // link, EINVAL for pipes, folders and devices, without waiting for any of them.
   virtual Result<std::unique_ptr<File>> open_to_read(const std::string& path) = 0;
   virtual Result<std::unique_ptr<File>> open_to_change(const std::string& path) = 0;
-  virtual Result<std::unique_ptr<File>> open_to_append(const std::string& path) = 0;  // writing; for append() alone
-  virtual Result<std::unique_ptr<File>> create(const std::string& path) = 0;          // EEXIST when it exists
+  virtual Result<std::unique_ptr<File>> create(const std::string& path) = 0;  // EEXIST when it exists
+  // Writing to a pipe, a socket's or a device's name; for append() alone. Waits for a pipe's reader, here and while it
+  // reads nothing, and asks `stop` several times a second meanwhile: ECANCELED when it says so. Empty: it never does.
+  virtual Result<std::unique_ptr<File>> open_stream(const std::string& path, Stop stop) = 0;
+  virtual Result<std::unique_ptr<File>> open_directory(const std::string& path) = 0;  // for lock() alone
 
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
   virtual Result<void> remove(const std::string& path) = 0;
@@ -86,8 +94,8 @@ class FileSystem {
 
 // The machine's.
 FileSystem& system_files();
-// For append() alone.
-Result<std::unique_ptr<File>> open_standard_output();
+// The same as open_stream() for standard output.
+Result<std::unique_ptr<File>> open_standard_output(Stop stop);
 
 // The disk, or the user's share of it, is full (ENOSPC, EDQUOT): room can be made for the same call to succeed.
 bool is_out_of_space(const Error& error);

@@ -64,6 +64,7 @@ LedgerReader::Next LedgerReader::torn() {
 
 LedgerReader::Next LedgerReader::unreadable(const Error& error) {
   problem_ = error.message;
+  error_code_ = error.code;
   return Next::kUnreadable;
 }
 

@@ -43,6 +43,7 @@ class LedgerReader {
   // ... and where what comes after it does.
   uint64_t next_offset() const { return next_; }
   const std::string& problem() const { return problem_; }
+  int error_code() const { return error_code_; }  // the errno of kUnreadable
   // Whether what is damaged may be what a power cut left of an append: some of its sectors never reached the disk. It
   // was never signed then, because an entry is synced before a checkpoint over it is written: no checkpoint follows.
   bool maybe_unwritten() const { return maybe_unwritten_; }
@@ -62,6 +63,7 @@ class LedgerReader {
   LedgerHeader header_;
   uint64_t begin_ = 0, next_ = LedgerHeader::kBytes;
   std::string problem_;
+  int error_code_ = 0;
   bool maybe_unwritten_ = false;
   std::vector<uint8_t> window_;
   uint64_t window_begin_ = 0;

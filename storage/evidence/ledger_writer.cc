@@ -89,7 +89,9 @@ Result<std::unique_ptr<LedgerWriter>> LedgerWriter::open(FileSystem& files, cons
     if (entry.header.is_leaf()) tree.add(entry.leaf);
     seen(entry);
   }
-  if (next == LedgerReader::Next::kUnreadable) return fail_with(EIO, "{}", reader->problem());
+  if (next == LedgerReader::Next::kUnreadable) {
+    return tl::unexpected<Error>(Error{reader->problem(), reader->error_code()});
+  }
   auto file = files.open_to_change(path);
   if (!file) return pass_on(file);
   const uint64_t end = unwritten.value_or(reader->offset());

@@ -212,6 +212,7 @@ Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, co
     return pass_on(learned);
 
   PcapOutputOptions options = request.output;
+  options.stop = stop;
   options.interfaces = statement.store.interfaces;
   options.comment = comment_of(statement);
   Result<std::unique_ptr<PcapOutput>> output = PcapOutput::open(options);

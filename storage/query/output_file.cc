@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+
 namespace gatetape {
 
 namespace {
@@ -13,11 +15,14 @@ OutputFile::OutputFile(FileSystem& files, std::string path, std::string temporar
   buffer_.reserve(kBufferBytes);
 }
 
-Result<std::unique_ptr<OutputFile>> OutputFile::open(const std::string& path, FileSystem& files) {
+Result<std::unique_ptr<OutputFile>> OutputFile::open(const std::string& path, FileSystem& files, Stop stop) {
   const auto status = path == "-" ? fail("standard output has no name") : files.status(path);
   const bool special = status && status->kind != FileStatus::Kind::kRegular;  // renaming would replace it
   const std::string temporary = path == "-" || special ? "" : fmt::format("{}.part-{}", path, ::getpid());
-  auto file = path == "-" ? open_standard_output() : special ? files.open_to_append(path) : files.create(temporary);
+  auto file = path == "-" ? open_standard_output(std::move(stop))
+              : special   ? files.open_stream(path, std::move(stop))
+                          : files.create(temporary);
+  if (!file && file.error().code == ECANCELED) return pass_on(file);
   if (!file && file.error().code != 0) return fail_with(file.error().code, "{}", path);  // by the user's name
   if (!file) return pass_on(file);
   return std::unique_ptr<OutputFile>(new OutputFile(files, path, temporary, std::move(*file)));
@@ -30,7 +35,8 @@ OutputFile::~OutputFile() {
 
 // Names the file as its user does, not by its temporary name.
 void OutputFile::note(const char* what, const Result<void>& result) {
-  if (status_ && !result) status_ = fail_with(result.error().code, "{}: {}", path_, what);
+  if (!status_ || result) return;
+  status_ = result.error().code == ECANCELED ? result : fail_with(result.error().code, "{}: {}", path_, what);
 }
 
 void OutputFile::append(std::span<const uint8_t> bytes) {

@@ -15,7 +15,9 @@ namespace gatetape {
 
 class OutputFile {
  public:
-  static Result<std::unique_ptr<OutputFile>> open(const std::string& path, FileSystem& files = system_files());
+  // `stop` is asked where a pipe's reader is waited for (FileSystem::open_stream).
+  static Result<std::unique_ptr<OutputFile>> open(const std::string& path, FileSystem& files = system_files(),
+                                                  Stop stop = {});
   ~OutputFile();  // unless finished, nothing is left of the file; standard output keeps what was flushed
   OutputFile(const OutputFile&) = delete;
 

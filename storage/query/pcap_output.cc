@@ -62,7 +62,7 @@ PcapOutput::PcapOutput(std::unique_ptr<OutputFile> file, const PcapOutputOptions
 
 Result<std::unique_ptr<PcapOutput>> PcapOutput::open(const PcapOutputOptions& options) {
   Result<std::unique_ptr<OutputFile>> file =
-      OutputFile::open(options.path, options.files != nullptr ? *options.files : system_files());
+      OutputFile::open(options.path, options.files != nullptr ? *options.files : system_files(), options.stop);
   if (!file) return pass_on(file);
   std::unique_ptr<PcapOutput> output(new PcapOutput(std::move(*file), options));
   if (options.format == CaptureFormat::kPcapng) {

@@ -21,6 +21,7 @@ enum class CaptureFormat : uint8_t { kPcapng, kPcap };
 struct PcapOutputOptions {
   std::string path;             // "-": standard output
   FileSystem* files = nullptr;  // where the path lies; nullptr: the machine's
+  Stop stop;                    // asked while a pipe's reader is waited for
   CaptureFormat format = CaptureFormat::kPcapng;
   std::vector<StoreInterface> interfaces;  // by Packet::interface_id
   std::string comment;                     // pcapng: of the section

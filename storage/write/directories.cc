@@ -17,12 +17,29 @@ Directories::Directories(FileSystem& files, Clock& clock, std::string content, s
   }
 }
 
+void Directories::leave_out(const std::string& path, const Error& why,
+                            std::function<Result<void>(const std::string&)> admit) {
+  std::lock_guard lock(mutex_);
+  for (Directory& directory : directories_) {
+    if (directory.path != path) continue;
+    directory.identity.reset();
+    directory.admit = admit;
+    directory.failures = 1;  // it is set aside without another try, and said once by who found it
+    set_aside_locked(directory, why);
+  }
+}
+
 Result<std::string> Directories::choose(size_t preferred) {
   for (size_t i = 0; i < 2 * directories_.size(); i++) {  // the first failure of each may be a passing one
     Directory& directory = directories_[(preferred + i) % directories_.size()];
     if (!may_be_tried(directory)) continue;
+    const Result<void> admitted = admit(directory);
     const auto status = files_.status(directory.path);  // without the lock: a disk that hangs holds up its own writer
     const std::lock_guard lock(mutex_);
+    if (!admitted) {
+      set_aside_locked(directory, admitted.error());
+      continue;
+    }
     if (!status) {
       set_aside_locked(directory, status.error());
     } else if (status->identity != directory.identity.value_or(status->identity)) {
@@ -34,6 +51,17 @@ Result<std::string> Directories::choose(size_t preferred) {
   }
   const std::lock_guard lock(mutex_);
   return tl::unexpected<Error>(directories_[preferred % directories_.size()].why);
+}
+
+Result<void> Directories::admit(Directory& directory) {
+  std::unique_lock lock(mutex_);
+  const auto ask = directory.admit;
+  lock.unlock();
+  if (!ask) return {};
+  const Result<void> admitted = ask(directory.path);
+  lock.lock();
+  if (admitted) directory.admit = nullptr;
+  return admitted;
 }
 
 bool Directories::may_be_tried(const Directory& directory) const {

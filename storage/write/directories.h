@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -23,6 +24,11 @@ class Directories {
   // same directory. `files` and `clock` must outlive the object.
   Directories(FileSystem& files, Clock& clock, std::string content, std::vector<std::string> paths);
 
+  // A directory that could not be used when the store was opened: it is set aside, and choose() calls `admit` with its
+  // path before it is used. What stands under the path from then on must be the same directory. Call it before any
+  // other function.
+  void leave_out(const std::string& directory, const Error& why,
+                 std::function<Result<void>(const std::string& directory)> admit);
   // Returns where the next segment belongs: the directory of that index (modulo their number), or the next one that is
   // not set aside. Fails when none can be written to at present, with what failed last. A directory that vanished, or
   // another one in its place (a file system was unmounted), is set aside here.
@@ -42,13 +48,15 @@ class Directories {
  private:
   struct Directory {
     std::string path;
-    std::optional<FileIdentity> identity;  // none: not known yet
-    unsigned failures = 0;                 // since it worked
-    int64_t failed_ns = 0, again_ns = 0;   // monotonic; the last failure, and when it may be tried again
-    Error why;                             // the last of them
+    std::optional<FileIdentity> identity;                   // none: not known yet
+    std::function<Result<void>(const std::string&)> admit;  // empty: it is admitted
+    unsigned failures = 0;                                  // since it worked
+    int64_t failed_ns = 0, again_ns = 0;  // monotonic; the last failure, and when it may be tried again
+    Error why;                            // the last of them
   };
   bool may_be_tried(const Directory& directory) const;
   void set_aside_locked(Directory& directory, Error why);
+  Result<void> admit(Directory& directory);
   void add_event(std::string name, std::string detail);
 
   FileSystem& files_;

@@ -78,7 +78,9 @@ void Housekeeper::note(const Result<void>& result) {
   if (first_failure_) first_failure_ = result;
 }
 
-void Housekeeper::seal(SegmentFile& segment) {
+namespace {
+
+Ring::Segment entry_of(const SegmentFile& segment) {
   Ring::Segment entry;
   entry.sequence = segment.header().sequence;
   entry.path = segment.path();
@@ -87,17 +89,43 @@ void Housekeeper::seal(SegmentFile& segment) {
   entry.pinned = segment.header().retention == RetentionClass::kPinned;
   entry.time_min_ns = segment.content().first_ns;
   entry.time_max_ns = segment.content().last_ns;
-  const Result<void> sealed = seal_and_sync(segment, entry);
+  return entry;
+}
+
+constexpr int64_t kSealPause_ns = 4 * kNanosecondsPerSecond;
+
+}  // namespace
+
+void Housekeeper::seal(const std::shared_ptr<SegmentFile>& segment) {
+  Ring::Segment entry = entry_of(*segment);
+  bool safe = true;
+  const Result<void> sealed = seal_and_sync(*segment, entry, safe);
   if (sealed && notary_ != nullptr) notary_->sealed({*entry.facts, clock_.wall_ns(), false});
-  unsealed_ += !sealed;
   note(sealed);
-  segment.close();
-  ring_.add_sealed(std::move(entry), segment.bytes());
+  segment->close();
+  if (!sealed && safe) {
+    unsealed_.push_back(segment);
+    seal_again_ns_ = clock_.monotonic_ns() + kSealPause_ns;
+  }
+  unsafe_seals_ += !sealed && !safe;
+  ring_.add_sealed(std::move(entry), segment->bytes());
+}
+
+// The hindrance may have passed. Segments that the ring evicted meanwhile need none any more.
+void Housekeeper::seal_again(bool last) {
+  if (unsealed_.empty() || (!last && clock_.monotonic_ns() < seal_again_ns_)) return;
+  for (const auto& segment : std::exchange(unsealed_, {})) {
+    if (ring_.expect_sealed_again(entry_of(*segment))) {
+      seal(segment);
+    } else if (files_.entry_status(segment->path())) {
+      unsealed_.push_back(segment);
+    }
+  }
 }
 
 // Completes the ring's entry. A segment that the disk did not confirm does not count as sealed: nothing is signed that
 // may be gone tomorrow.
-Result<void> Housekeeper::seal_and_sync(SegmentFile& segment, Ring::Segment& entry) {
+Result<void> Housekeeper::seal_and_sync(SegmentFile& segment, Ring::Segment& entry, bool& safe) {
   // An index takes some per mille of a segment: a full disk can make room for it.
   auto sealed =
       ring_.with_room(parent_directory(segment.path()), false, [&] { return seal_segment(files_, segment.path()); });
@@ -114,6 +142,7 @@ Result<void> Housekeeper::seal_and_sync(SegmentFile& segment, Ring::Segment& ent
     synced = segment.sync(unsafe);  // the packets are there, only the index is not
   }
   if (!synced) unsafe_(segment, unsafe, synced.error());
+  safe = synced.has_value();
   if (!sealed) return pass_on(sealed);
   if (synced) entry.facts = facts_of(*sealed, segment.path());
   return synced;
@@ -171,12 +200,13 @@ bool Housekeeper::seal_next() {
     segment = std::move(to_seal_.front());
     to_seal_.pop_front();
   }
-  seal(*segment);
+  seal(segment);
   return true;
 }
 
 bool Housekeeper::end_round(bool draining) {
   if (task_) task_();
+  seal_again(draining);
   if (draining) {
     sync_directories();
     return false;

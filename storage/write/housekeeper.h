@@ -46,12 +46,13 @@ class Housekeeper {
   // Drains, and ends the thread; reports the first thing that failed since the beginning.
   Result<void> stop();
   // How many segments could not be sealed. Call after stop().
-  uint32_t unsealed() const { return unsealed_; }
+  uint32_t unsealed() const { return static_cast<uint32_t>(unsealed_.size()) + unsafe_seals_; }
 
  private:
   void run();
-  void seal(SegmentFile& segment);
-  Result<void> seal_and_sync(SegmentFile& segment, Ring::Segment& entry);
+  void seal(const std::shared_ptr<SegmentFile>& segment);
+  void seal_again(bool last);
+  Result<void> seal_and_sync(SegmentFile& segment, Ring::Segment& entry, bool& safe);
   // Content that its name's failure to reach the disk puts in doubt is added to `unsafe`.
   Result<void> sync_name(SegmentFile& segment, SegmentContent& unsafe);
   void sync_open();
@@ -73,7 +74,10 @@ class Housekeeper {
   std::deque<std::shared_ptr<SegmentFile>> to_seal_;
   std::map<uint64_t, std::shared_ptr<SegmentFile>> open_;                       // by sequence number
   std::map<std::string, std::vector<std::shared_ptr<SegmentFile>>> new_names_;  // by directory; since its last sync
-  uint32_t unsealed_ = 0;
+  // Whose packets are safe, but whose index could not be written; tried again from time to time.
+  std::vector<std::shared_ptr<SegmentFile>> unsealed_;
+  int64_t seal_again_ns_ = 0;  // monotonic
+  uint32_t unsafe_seals_ = 0;  // that the disk did not confirm
   Result<void> first_failure_;
   std::thread thread_;
 };

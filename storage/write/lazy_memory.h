@@ -1,13 +1,14 @@
 // Memory that costs nothing until it is touched: a budget of half a gigabyte is no burden to a capture of a megabyte.
-// Zero at first; huge pages where the system gives them.
+// Zero at first; huge pages where the system gives them. Where it gives no memory at all, making one throws a
+// std::runtime_error that says so.
 #pragma once
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <stdexcept>
 #include <utility>
-
-#include "common/check.h"
 
 namespace gatetape {
 
@@ -18,7 +19,10 @@ class LazyMemory {
   explicit LazyMemory(size_t count) : count_(count) {
     if (count == 0) return;
     void* at = mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    GT_CHECK(at != MAP_FAILED);
+    if (at == MAP_FAILED) {
+      throw std::runtime_error(
+          fmt::format("out of memory: the system gives no {} MiB (a limit such as ulimit -v?)", bytes() >> 20));
+    }
     madvise(at, bytes(), MADV_HUGEPAGE);
     data_ = static_cast<T*>(at);
   }

@@ -82,6 +82,14 @@ void Ring::expect_sealed() {
   ++expected_;
 }
 
+bool Ring::expect_sealed_again(const Segment& segment) {
+  std::lock_guard lock(mutex_);
+  if (sealed_.erase(segment) + stuck_.erase(segment) == 0) return false;
+  ++expected_;
+  if (segment.kind == SegmentKind::kPackets) open_[segment.sequence] = segment.time_min_ns;
+  return true;
+}
+
 void Ring::add_sealed(Segment segment, uint64_t bytes_counted) {
   std::lock_guard lock(mutex_);
   expected_ -= expected_ != 0;  // segments of earlier runs were not expected

@@ -63,6 +63,9 @@ class Ring {
   void note_open(uint64_t sequence, int64_t first_ns);
   // A segment is full and will be sealed: add_sealed() follows for it. reserve() waits for that rather than fail.
   void expect_sealed();
+  // A segment that was added without its seal is to be sealed after all: it is not evicted until add_sealed() follows
+  // for it. False: it is being evicted, or gone.
+  bool expect_sealed_again(const Segment& segment);
   // Adds a sealed segment, which can be evicted from now on. `bytes_counted` of it went through reserve() before.
   void add_sealed(Segment segment, uint64_t bytes_counted);
   // Makes room for `bytes` more in the directory's part and counts them. Waits while the only segments that could make

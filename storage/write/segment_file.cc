@@ -48,7 +48,7 @@ Result<void> SegmentFile::append(const FrameHeader& header, std::span<const uint
 
 Result<void> SegmentFile::sync(SegmentContent& unsafe) {
   const SegmentContent content = take_unsynced();
-  Result<void> synced = file_->sync();
+  Result<void> synced = file_ == nullptr ? Result<void>() : file_->sync();
   const std::lock_guard lock(content_mutex_);
   (synced ? safe_ : unsafe).add(content);
   return synced;

@@ -43,7 +43,8 @@ class SegmentFile {
   SegmentContent take_all();
   // Before that the file has a temporary name, and goes when the object does.
   Result<void> publish();
-  // Gives the handle back, so that the file's space is free once it is removed. Only what it holds can be asked then.
+  // Gives the handle back, so that the file's space is free once it is removed. Only what it holds can be asked then;
+  // a sync has nothing to do any more.
   void close() { file_.reset(); }
   const std::string& path() const { return path_; }  // when it is published
   std::string temporary_path() const { return path_ + ".new"; }

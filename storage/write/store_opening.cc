@@ -1,6 +1,7 @@
 #include "storage/write/store_opening.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <set>
 
@@ -23,17 +24,37 @@ void remove_half_made(FileSystem& files, const std::string& directory) {
 
 }  // namespace
 
-Result<std::unique_ptr<File>> lock_directory(FileSystem& files, const std::string& directory) {
+namespace {
+
+Result<void> lock(File& file, const std::string& directory) {
+  const auto locked = file.lock();
+  if (!locked) return tl::unexpected(locked.error());
+  if (!*locked) return fail("{}: another gatetape is recording into this store", directory);
+  return {};
+}
+
+// Some network file systems lock only what is open for writing.
+bool cannot_be_locked(const Error& error) {
+  return error.code == EBADF || error.code == EINVAL || error.code == ENOLCK || error.code == EOPNOTSUPP;
+}
+
+}  // namespace
+
+Result<DirectoryLock> lock_directory(FileSystem& files, const std::string& directory) {
   if (auto made = files.make_directories(directory); !made) return pass_on(made);
   const std::string path = directory + "/lock";
+  DirectoryLock taken;
   auto file = files.open_to_change(path);
   if (!file) file = files.create(path);
   if (!file) file = files.open_to_change(path);  // made by another in between
-  if (!file) return file;
-  const auto locked = (*file)->lock();
-  if (!locked) return tl::unexpected(locked.error());
-  if (!*locked) return fail("{}: another gatetape is recording into this store", directory);
-  return file;
+  if (!file) return pass_on(file);
+  if (auto locked = lock(**file, directory); !locked) return pass_on(locked);
+  taken.file = std::move(*file);
+  auto itself = files.open_directory(directory);
+  if (!itself) return pass_on(itself);
+  if (auto locked = lock(**itself, directory); !locked && !cannot_be_locked(locked.error())) return pass_on(locked);
+  taken.directory = std::move(*itself);
+  return taken;
 }
 
 Result<UsableDirectories> lock_usable(FileSystem& files, const std::vector<std::string>& directories) {
@@ -44,13 +65,12 @@ Result<UsableDirectories> lock_usable(FileSystem& files, const std::vector<std::
     Result<void> used = lock ? Result<void>() : pass_on(lock);
     if (const auto names = files.list(directory); used && !names) used = tl::unexpected<Error>(names.error());
     if (used) {
-      usable.paths.push_back(directory);
-      usable.locks.push_back(std::move(*lock));
+      usable.locks.emplace(directory, std::move(*lock));
     } else if (usable.failure) {
       usable.failure = used;
     }
   }
-  if (usable.paths.empty()) return tl::unexpected<Error>(usable.failure.error());
+  if (usable.locks.empty()) return tl::unexpected<Error>(usable.failure.error());
   return usable;
 }
 
@@ -104,6 +124,8 @@ Result<ExistingSegments> take_stock(FileSystem& files, const std::vector<std::st
     const SegmentSummary summary = (*opened)->summary();
     entry.time_min_ns = summary.packets != 0 ? summary.time_min_ns : INT64_MIN;
     entry.time_max_ns = summary.packets != 0 ? summary.time_max_ns : INT64_MIN;
+    // Holes take no room: a file that was only made longer must not evict the others.
+    if (const auto status = files.status(file->path)) entry.bytes = std::min(entry.bytes, status->allocated_bytes);
     existing.segments.push_back(std::move(entry));
   }
   if (existing.last_sequence > kSequenceMax / 2) {

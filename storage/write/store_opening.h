@@ -15,13 +15,17 @@
 
 namespace gatetape {
 
-// Makes the directory where missing and takes its lock; held until the file is closed.
-Result<std::unique_ptr<File>> lock_directory(FileSystem& files, const std::string& directory);
+// Held as long as these are open. The file tells older versions; the directory itself cannot be replaced unseen.
+struct DirectoryLock {
+  std::unique_ptr<File> file, directory;
+};
+
+// Makes the directory where missing and takes its lock.
+Result<DirectoryLock> lock_directory(FileSystem& files, const std::string& directory);
 
 struct UsableDirectories {
-  std::vector<std::string> paths;
-  std::vector<std::unique_ptr<File>> locks;  // by path
-  Result<void> failure;                      // the first of the others
+  std::map<std::string, DirectoryLock> locks;  // by path
+  Result<void> failure;                        // the first of the others
 };
 
 // Leaves out directories that cannot be locked and listed now, as long as there is another one. Fails when there is

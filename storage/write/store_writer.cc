@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
 #include <thread>
 
@@ -68,9 +69,10 @@ Result<void> sync_file(FileSystem& files, const std::string& path) {
 
 class DirectoryStore : public SteppedStore {
  public:
-  // `options` has the usable directories alone. The ledger is kept in `ledger_directory` if that is one of them.
-  DirectoryStore(const StoreOptions& options, bool live, UsableDirectories usable, std::string ledger_directory,
-                 ExistingSegments existing, const std::vector<RingPart>& parts);
+  // `existing`: what is in the usable directories. The others are tried again later. The ledger is kept in the first
+  // directory if that is usable.
+  DirectoryStore(const StoreOptions& options, bool live, UsableDirectories usable, ExistingSegments existing,
+                 const std::vector<RingPart>& parts);
   ~DirectoryStore() override;
   // Either the threads do the work, or the caller does.
   void start_threads();
@@ -94,6 +96,9 @@ class DirectoryStore : public SteppedStore {
   void note_unsafe(const SegmentFile& segment, const SegmentContent& content, const Error& why);
   void write_old_records();
   void write_events();
+  void leave_out(const UsableDirectories& usable);
+  Result<void> admit(const std::string& directory);
+  void find_facts(Ring::Segment& segment) const;
   void open_ledger(ExistingSegments& existing);
   void list_recovered(std::map<std::string, SegmentFacts>& listed);
 
@@ -103,8 +108,8 @@ class DirectoryStore : public SteppedStore {
   const Identities identities_;
   const Uuid run_uuid_;
   const int64_t run_started_ns_;
-  std::vector<std::unique_ptr<File>> locks_;
-  const std::string ledger_directory_;
+  std::mutex admission_mutex_;
+  std::map<std::string, DirectoryLock> locks_;  // by path of the directories that are used
   std::atomic<uint64_t> next_sequence_{1};
   std::unique_ptr<Notary> notary_;  // nullptr: the ledger cannot be kept
   Ring ring_;
@@ -138,8 +143,7 @@ SegmentHeader DirectoryStore::begin_stream(SegmentHeader header, const ExistingS
 }
 
 DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, UsableDirectories usable,
-                               std::string ledger_directory, ExistingSegments existing,
-                               const std::vector<RingPart>& parts)
+                               ExistingSegments existing, const std::vector<RingPart>& parts)
     : options_(options),
       files_(files_of(options)),
       clock_(options.clock != nullptr ? *options.clock : system_clock()),
@@ -147,15 +151,11 @@ DirectoryStore::DirectoryStore(const StoreOptions& options, bool live, UsableDir
       run_uuid_(identities_.run_uuid(existing.last_sequence + 1)),
       run_started_ns_(options.run_started_ns != 0 ? options.run_started_ns : clock_.wall_ns()),
       locks_(std::move(usable.locks)),
-      ledger_directory_(std::move(ledger_directory)),
       ring_(files_, parts),
       packet_directories_(files_, clock_, "packets", options_.directories),
       record_directories_(files_, clock_, "records", options_.directories) {
   next_sequence_ = existing.last_sequence + 1;
-  if (!usable.failure) {
-    note_failure(usable.failure);
-    log_error("store: this run goes on in {} of its directories", options_.directories.size());
-  }
+  leave_out(usable);
   open_ledger(existing);
   for (Ring::Segment& segment : existing.segments) ring_.add_sealed(std::move(segment), 0);
   if (requests_ != nullptr) requests_->take_all();  // before anything is evicted that they would keep
@@ -215,18 +215,63 @@ void DirectoryStore::work_without_threads() {
   ring_.instead_of_waiting([this] { (void)housekeepers_->seal_next(); });
 }
 
+void DirectoryStore::leave_out(const UsableDirectories& usable) {
+  if (usable.failure) return;
+  note_failure(usable.failure);
+  log_error("store: this run begins with {} of its {} directories; the others are tried again", locks_.size(),
+            options_.directories.size());
+  for (const std::string& directory : options_.directories) {
+    if (locks_.contains(directory)) continue;
+    for (Directories* directories : {&packet_directories_, &record_directories_}) {
+      directories->leave_out(directory, usable.failure.error(),
+                             [this](const std::string& path) { return admit(path); });
+    }
+  }
+}
+
+// A directory that was left out can be used now: what is in it belongs to the ring. Segments that a killed run left
+// there are sealed here, and listed in the ledger by the next start.
+Result<void> DirectoryStore::admit(const std::string& directory) {
+  std::lock_guard lock(admission_mutex_);
+  if (locks_.contains(directory)) return {};
+  auto locked = lock_directory(files_, directory);
+  if (!locked) return pass_on(locked);
+  auto existing = take_stock(files_, {directory});
+  if (!existing) return pass_on(existing);
+  uint64_t next = next_sequence_.load();
+  while (next <= existing->last_sequence && !next_sequence_.compare_exchange_weak(next, existing->last_sequence + 1)) {
+  }
+  for (Ring::Segment& segment : existing->segments) {
+    if (notary_ != nullptr) find_facts(segment);
+    ring_.add_sealed(std::move(segment), 0);
+  }
+  locks_.emplace(directory, std::move(*locked));
+  return {};
+}
+
+// As the ledger lists it. What somebody appended to a segment does not evict others.
+void DirectoryStore::find_facts(Ring::Segment& segment) const {
+  const SegmentFacts* numbered = notary_->numbered(segment.sequence);
+  if (!segment.facts && numbered != nullptr && file_name_of(*numbered) == file_name(segment.path)) {
+    segment.facts = *numbered;
+  }
+  if (segment.facts) segment.bytes = std::min(segment.bytes, segment.facts->file_bytes);
+}
+
 // A store without a ledger still records: what cannot be proved later is better than what is not there.
 void DirectoryStore::open_ledger(ExistingSegments& existing) {
-  if (std::ranges::find(options_.directories, ledger_directory_) == options_.directories.end()) {
-    return log_error("nothing of this run will be signed: the ledger is in {}", ledger_directory_);
-  }
-  auto notary = Notary::open(files_, ledger_directory_, options_.evidence, identities_.store_uuid(), run_uuid_,
+  const std::string& home = options_.directories.front();
+  if (!locks_.contains(home)) return log_error("nothing of this run will be signed: the ledger is in {}", home);
+  auto notary = Notary::open(files_, home, options_.evidence, identities_.store_uuid(), run_uuid_,
                              std::move(existing.sealed), clock_);
-  if (!notary) return log_error("nothing of this run will be signed: {}", notary.error().message);
+  if (!notary) {
+    keep_failure(pass_on(notary));
+    return log_error("nothing of this run will be signed: {}", status().error().message);
+  }
   notary_ = std::move(*notary);
   ring_.keep_tombstones(*notary_);
   ring_.restore_pins(notary_->pinned());
-  requests_ = std::make_unique<RequestTaker>(files_, ledger_directory_, *notary_, clock_, [this](const Pin& pin) {
+  requests_ = std::make_unique<RequestTaker>(files_, home, *notary_, clock_, [this](const Pin& pin) {
     return ring_.pin(pin.sequence, pin.segment_uuid, pin.pinned);
   });
   if (options_.group_may_ask) requests_->open_to_group();
@@ -240,13 +285,8 @@ void DirectoryStore::open_ledger(ExistingSegments& existing) {
   std::map<std::string, SegmentFacts> listed = notary_->listed();
   list_recovered(listed);
   for (Ring::Segment& segment : existing.segments) {
-    const auto at = listed.find(segment.path);
-    const SegmentFacts* numbered = notary_->numbered(segment.sequence);
-    if (at != listed.end()) {
-      segment.facts = at->second;
-    } else if (numbered != nullptr && file_name_of(*numbered) == file_name(segment.path)) {
-      segment.facts = *numbered;  // it cannot be read now
-    }
+    if (const auto at = listed.find(segment.path); at != listed.end()) segment.facts = at->second;
+    find_facts(segment);  // where it cannot be read now
   }
 }
 
@@ -391,8 +431,8 @@ Result<void> DirectoryStore::close(const RecordBatch& last) {
   note_failure(housekeepers_->stop());
   ring_.stop();
   if (requests_ != nullptr) requests_->take();
-  if (notary_ != nullptr) (void)notary_->end(housekeepers_->unsealed(), {});  // it says itself what fails
-  for (const std::string& directory : options_.directories) note_failure(files_.sync_directory(directory));
+  if (notary_ != nullptr) keep_failure(notary_->end(housekeepers_->unsealed(), {}));  // it says itself what fails
+  for (const auto& [directory, lock] : locks_) note_failure(files_.sync_directory(directory));
   return status();
 }
 
@@ -400,6 +440,19 @@ uint64_t least_ring_bytes(const StoreOptions& options) {
   const uint64_t of_a_worker =
       options.segment_stored_bytes_max != 0 ? 2 * options.segment_stored_bytes_max : StoreOptions::kRingBytesMin;
   return of_a_worker;
+}
+
+// Those of these directories.
+RingSizes ring_sizes(const StoreOptions& options, const std::vector<std::string>& directories) {
+  RingSizes sizes{directories, options.ring_bytes_max, {}, least_ring_bytes(options)};
+  for (size_t i = 0; i < options.directory_bytes_max.size(); i++) {
+    const bool is_one = i >= options.directories.size() ||  // one too many, which is refused
+                        std::ranges::find(directories, options.directories[i]) != directories.end();
+    if (is_one) sizes.each.push_back(options.directory_bytes_max[i]);
+  }
+  const unsigned of_a_part = (options.workers - 1) / static_cast<unsigned>(directories.size()) + 1;
+  sizes.at_least *= sizes.each.empty() ? options.workers : of_a_part;
+  return sizes;
 }
 
 Result<std::unique_ptr<DirectoryStore>> open_directories(const StoreOptions& all, bool live) {
@@ -412,30 +465,23 @@ Result<std::unique_ptr<DirectoryStore>> open_directories(const StoreOptions& all
   if (home != nullptr && home != all.directories.data()) {
     return fail("{}: this directory has the store's ledger: name it first, as when the store began", *home);
   }
-  StoreOptions options = all;
-  options.directories = usable->paths;
-  options.directory_bytes_max.clear();
-  for (size_t i = 0; i < std::min(all.directories.size(), all.directory_bytes_max.size()); i++) {
-    const bool is_used = std::ranges::find(usable->paths, all.directories[i]) != usable->paths.end();
-    if (is_used) options.directory_bytes_max.push_back(all.directory_bytes_max[i]);
-  }
-  const unsigned of_a_part = (options.workers - 1) / static_cast<unsigned>(options.directories.size()) + 1;
-  const RingSizes sizes{
-      options.directories, options.ring_bytes_max, options.directory_bytes_max,
-      least_ring_bytes(options) * (options.directory_bytes_max.empty() ? options.workers : of_a_part)};
-  if (auto sane = check_ring(files, sizes); !sane) return pass_on(sane);
-  auto existing = take_stock(files, options.directories);
+  std::vector<std::string> used;
+  std::ranges::copy_if(all.directories, std::back_inserter(used),
+                       [&](const std::string& directory) { return usable->locks.contains(directory); });
+  if (auto sane = check_ring(files, ring_sizes(all, used)); !sane) return pass_on(sane);
+  auto existing = take_stock(files, used);
   if (!existing) return pass_on(existing);
   if (existing->recovered != 0) {
     log_warning(
         "{}: {} segment(s) left open by a capture that did not end properly were recovered; {} bytes of frames cut "
         "short were removed",
-        options.directories.front(), existing->recovered, existing->torn_bytes);
+        all.directories.front(), existing->recovered, existing->torn_bytes);
   }
   std::map<std::string, uint64_t> present;
   for (const Ring::Segment& segment : existing->segments) present[parent_directory(segment.path)] += segment.bytes;
-  return std::make_unique<DirectoryStore>(options, live, std::move(*usable), all.directories.front(),
-                                          std::move(*existing), ring_parts(files, sizes, present));
+  const RingSizes sizes = ring_sizes(all, all.directories);
+  return std::make_unique<DirectoryStore>(all, live, std::move(*usable), std::move(*existing),
+                                          ring_parts(files, sizes, present));
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ struct StoreOptions {
   // where their size is given) for each worker, or more than the file systems hold, is refused before anything is
   // touched.
   uint64_t ring_bytes_max = 0;
-  static constexpr uint64_t kRingBytesMin = 2 << 20;  // two of the smallest segments
+  static constexpr uint64_t kRingBytesMin = 8 << 20;  // eight of the smallest segments: two are open or being sealed
   std::vector<uint64_t> directory_bytes_max;          // instead: one size for each directory
   // Captured bytes per segment: the domain of references.
   uint64_t segment_raw_bytes_max = uint64_t{4} << 30;

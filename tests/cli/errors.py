@@ -82,7 +82,7 @@ def case_unknown_and_missing(folder):
     refused(["extract", "--store", folder, "--since", "now", "--until", "-1h"], "--since", "is not before --until")
     source = ["capture", "--source", "pcap:-"]
     refused([*source, "--ring-size", "1G"], "--ring-size", "no --store")
-    refused([*source, "--store", folder, "--ring-size", "5"], "--ring-size 5 B: expected at least 2.0 MiB")
+    refused([*source, "--store", folder, "--ring-size", "5"], "--ring-size 5 B: expected at least 8.0 MiB")
     refused([*source, "--store", folder, "--ring-size", "1G,1G"], "--ring-size: 2 sizes for 1 directory")
     refused([*source, "--store", folder, "--signing-key", folder + "/key"], "must not lie in the store")
     assert os.listdir(folder) == []

@@ -139,7 +139,8 @@ class SimulatedFiles::OpenFile final : public File {
   Result<FileStatus> status() override {
     if (const int code = files_.ask(Operation::kFileStatus, path_).code; code != 0) return fail_with(code, "{}", path_);
     const std::lock_guard lock(files_.mutex_);
-    return FileStatus{FileStatus::Kind::kRegular, node_->now.size(), node_->rights, {1, node_->number}, 0, 0};
+    const uint64_t bytes = node_->now.size();
+    return FileStatus{FileStatus::Kind::kRegular, bytes, bytes, node_->rights, {1, node_->number}, 0, 0};
   }
 
   Result<bool> lock() override {
@@ -236,6 +237,7 @@ void SimulatedFiles::cut_power(uint64_t seed, Survivors survivors) {
     used_ += node->now.size();
   }
   names_ = synced_names_;
+  directory_nodes_.clear();
 }
 
 std::unique_ptr<SimulatedFiles> SimulatedFiles::synced_copy() const {
@@ -336,8 +338,17 @@ Result<std::unique_ptr<File>> SimulatedFiles::open_to_read(const std::string& pa
 Result<std::unique_ptr<File>> SimulatedFiles::open_to_change(const std::string& path) {
   return open(path);
 }
-Result<std::unique_ptr<File>> SimulatedFiles::open_to_append(const std::string& path) {
+Result<std::unique_ptr<File>> SimulatedFiles::open_stream(const std::string& path, Stop) {
   return open(path);
+}
+
+Result<std::unique_ptr<File>> SimulatedFiles::open_directory(const std::string& path) {
+  if (const int code = ask(Operation::kOpen, path).code; code != 0) return fail_with(code, "{}", path);
+  const std::lock_guard lock(mutex_);
+  if (!directories_.contains(path)) return fail_with(ENOENT, "{}", path);
+  auto& node = directory_nodes_[path];
+  if (node == nullptr) node = std::make_shared<Node>();
+  return std::make_unique<OpenFile>(*this, path, node);
 }
 
 Result<std::unique_ptr<File>> SimulatedFiles::create(const std::string& path) {
@@ -422,11 +433,11 @@ Result<FileStatus> SimulatedFiles::status(const std::string& path) {
   if (const int code = ask(Operation::kStatus, path).code; code != 0) return fail_with(code, "{}", path);
   const std::lock_guard lock(mutex_);
   if (const auto directory = directories_.find(path); directory != directories_.end())
-    return FileStatus{FileStatus::Kind::kDirectory, 0, directory->second, {1, std::hash<std::string>()(path)}, 0, 0};
+    return FileStatus{FileStatus::Kind::kDirectory, 0, 0, directory->second, {1, std::hash<std::string>()(path)}, 0, 0};
   const auto found = names_.find(path);
   if (found == names_.end()) return fail_with(ENOENT, "{}", path);
   const Node& node = *found->second;
-  return FileStatus{FileStatus::Kind::kRegular, node.now.size(), node.rights, {1, node.number}, 0, 0};
+  return FileStatus{FileStatus::Kind::kRegular, node.now.size(), node.now.size(), node.rights, {1, node.number}, 0, 0};
 }
 
 Result<void> SimulatedFiles::set_rights(const std::string& path, uint32_t rights) {

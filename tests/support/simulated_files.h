@@ -91,7 +91,8 @@ class SimulatedFiles final : public FileSystem {
 
   Result<std::unique_ptr<File>> open_to_read(const std::string& path) override;
   Result<std::unique_ptr<File>> open_to_change(const std::string& path) override;
-  Result<std::unique_ptr<File>> open_to_append(const std::string& path) override;
+  Result<std::unique_ptr<File>> open_stream(const std::string& path, Stop stop) override;
+  Result<std::unique_ptr<File>> open_directory(const std::string& path) override;
   Result<std::unique_ptr<File>> create(const std::string& path) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;
@@ -125,7 +126,8 @@ class SimulatedFiles final : public FileSystem {
   uint64_t next_number_ = 1;
   Names names_, synced_names_;
   std::vector<NameChange> unsynced_names_;
-  std::map<std::string, uint32_t> directories_;  // rights by path
+  std::map<std::string, uint32_t> directories_;                   // rights by path
+  std::map<std::string, std::shared_ptr<Node>> directory_nodes_;  // those that were opened
   bool failed_syncs_lose_ = false;
   std::function<bool(std::span<const uint8_t>)> final_;
   std::vector<std::string> changed_final_files_;

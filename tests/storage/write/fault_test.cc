@@ -7,11 +7,14 @@
 #include <map>
 #include <numeric>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "storage/query/extract.h"
 #include "storage/query/presence.h"
+#include "storage/query/store_history.h"
 #include "storage/read/segment_reader.h"
+#include "storage/write/stepped_store.h"
 #include "storage/write/store_opening.h"
 #include "tests/storage/store_support.h"
 #include "tests/support/simulated_files.h"
@@ -524,6 +527,127 @@ TEST_CASE("a directory that fails at the start is left out, and the run ends wit
   auto reader = StoreReader::open({other}, files);
   REQUIRE(reader);
   CHECK((*reader)->packets({}, [](const StoredPacket&) { return true; })->packets_visited == kPackets);
+}
+
+TEST_CASE("a directory that was left out at the start is used once it can be", "[store][fault]") {
+  const Operation failing = GENERATE(Operation::kLock, Operation::kMakeDirectories, Operation::kList);
+  TurnedClock clock;
+  SimulatedFiles files;
+  StoreOptions options = simulated_store(files, clock);
+  options.directories = {"/one", "/two"};
+  options.workers = 2;
+  options.segment_raw_bytes_max = 1;  // each frame is a segment
+  const auto packets = repeating_traffic(79, kPackets);
+  {
+    auto store = Store::open(options, false);
+    REQUIRE(store);
+    write_packets(**store, packets, 2, kFramePackets);
+    REQUIRE((*store)->close());
+  }
+  const auto segments_in = [&](const std::string& directory) {
+    const auto names = files.list(directory);
+    REQUIRE(names);
+    return std::ranges::count_if(*names, [](const std::string& name) { return name.ends_with(".gtp"); });
+  };
+  const auto before = segments_in("/two");
+  REQUIRE(before > 0);
+  std::atomic<bool> broken{true};
+  files.set_fault([&](const SimulatedFiles::Call& call) {
+    const bool hit = broken && call.operation == failing && call.path.starts_with("/two");
+    return SimulatedFiles::Outcome{hit ? EIO : 0, 0};
+  });
+  auto store = Store::open(options, false);
+  REQUIRE(store);
+  const auto write_some = [&] {
+    write_packets(**store, packets, 2, kFramePackets);
+    CHECK_FALSE((*store)->settle());  // the first failure stays
+  };
+  write_some();
+  CHECK(segments_in("/one") > 0);
+  clock.turn(kNanosecondsPerSecond * 2);
+  write_some();
+  broken = false;
+  CHECK(segments_in("/two") == before);
+  clock.turn(kNanosecondsPerSecond * 10);
+  write_some();
+  CHECK(segments_in("/two") > before);
+  CHECK((*store)->worker(0).counts().stored + (*store)->worker(1).counts().stored == 3 * kPackets);
+  CHECK_FALSE((*store)->close());
+  store->reset();
+  files.set_fault(nullptr);
+  std::set<std::string> numbers;
+  for (const std::string directory : {"/one", "/two"}) {
+    const auto names = files.list(directory);
+    REQUIRE(names);
+    for (const std::string& name : *names) {
+      if (name.find(".gt") != std::string::npos) CHECK(numbers.insert(name.substr(0, 12)).second);
+    }
+  }
+  auto reader = StoreReader::open(options.directories, files);
+  REQUIRE(reader);
+  CHECK((*reader)->packets({}, [](const StoredPacket&) { return true; })->packets_visited == 4 * kPackets);
+}
+
+TEST_CASE("a ledger that cannot be written fails the run, one that could for a moment not does not", "[store][fault]") {
+  const auto failing = GENERATE(Operation::kWrite, Operation::kSync, Operation::kCreate);
+  const bool passes = failing != Operation::kCreate && GENERATE(false, true);
+  CAPTURE(failing, passes);
+  TurnedClock clock;
+  SimulatedFiles files;
+  const auto packets = repeating_traffic(80, kPackets);
+  std::atomic<bool> broken{failing == Operation::kCreate};
+  files.set_fault([&](const SimulatedFiles::Call& call) {
+    const bool hit = broken && call.operation == failing && call.path.find("/ledger") != std::string::npos;
+    return SimulatedFiles::Outcome{hit ? EIO : 0, 0};
+  });
+  StoreOptions options = simulated_store(files, clock);
+  options.segment_raw_bytes_max = 1;
+  auto store = Store::open(options, false);
+  REQUIRE(store);
+  broken = true;
+  write_packets(**store, packets, 1, kFramePackets);
+  (void)(*store)->settle();
+  CHECK((*store)->worker(0).counts().stored == kPackets);
+  if (passes) broken = false;
+  CHECK((*store)->close(end_of_run()).has_value() == passes);
+  store->reset();
+  files.set_fault(nullptr);
+  CHECK(read_all(files, packets).packets_by_run == std::vector<uint64_t>{kPackets});
+}
+
+TEST_CASE("a segment that could not be sealed is sealed later in the run", "[store][fault]") {
+  const int code = GENERATE(EIO, EROFS);
+  TurnedClock clock;
+  SimulatedFiles files;
+  const auto packets = repeating_traffic(81, kPackets);
+  StoreOptions options = simulated_store(files, clock);
+  options.segment_raw_bytes_max = 1;
+  auto store = SteppedStore::open(options, true);
+  REQUIRE(store);
+  write_packets(**store, packets, 1, kFramePackets);
+  while ((*store)->step_writing()) {
+  }
+  // Sealing is what opens a file that is there already.
+  files.set_fault([&](const SimulatedFiles::Call& call) {
+    const bool hit = call.operation == Operation::kOpen && call.path.ends_with(".gtp");
+    return SimulatedFiles::Outcome{hit ? code : 0, 0};
+  });
+  while ((*store)->step_sealing()) {
+  }
+  files.set_fault(nullptr);
+  const auto sealed = [&] {
+    const StoreHistory history = read_history(files, {kDirectory});
+    return std::ranges::count_if(history.segments, [](const StoreHistory::Segment& segment) {
+      return segment.facts.kind == SegmentKind::kPackets;
+    });
+  };
+  (void)(*store)->step_syncing();
+  CHECK(sealed() == 0);
+  clock.turn(kNanosecondsPerSecond * 5);
+  (void)(*store)->step_syncing();
+  CHECK(sealed() >= static_cast<int>(kPackets / kFramePackets) - 1);  // the newest is open
+  CHECK_FALSE((*store)->close());                                     // the failure stays
+  CHECK(sealed() == static_cast<int>(kPackets / kFramePackets));
 }
 
 TEST_CASE("a lack of room that passes at once evicts nothing, and a read never lacks room", "[store][fault]") {

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <thread>
 
@@ -80,10 +81,41 @@ TEST_CASE("a full ring gives way at its oldest end", "[store][ring]") {
   CHECK(directory_bytes(directory.path("store")) < (9u << 20));
 }
 
+TEST_CASE("a sealed file that somebody made longer evicts no other", "[store][ring]") {
+  TemporaryDirectory directory;
+  StoreOptions options = small_store(directory.path("store"));
+  options.ring_bytes_max = 20 << 20;
+  const auto packets = noise(32, 6000);
+  write_store(options, packets);
+  std::vector<std::filesystem::path> segments;
+  for (const auto& entry : std::filesystem::directory_iterator(directory.path("store"))) {
+    if (entry.path().extension() == ".gtp") segments.push_back(entry.path());
+  }
+  std::ranges::sort(segments);
+  REQUIRE(segments.size() > 3);
+  SECTION("by a hole") {
+    std::filesystem::resize_file(segments[1], uint64_t{12} << 30);
+  }
+  SECTION("by real bytes") {
+    std::ofstream file(segments[1], std::ios::app | std::ios::binary);
+    file << std::string(30 << 20, 'x');
+  }
+  write_store(options, noise(33, 100));
+  for (const auto& segment : segments) CHECK(std::filesystem::exists(segment));
+}
+
 TEST_CASE("one writer at a time, and the second is told so", "[store][ring]") {
   TemporaryDirectory directory;
   auto first = Store::open(small_store(directory.path("store")), false);
   REQUIRE(first);
+  SECTION("the lock file is there") {}
+  SECTION("somebody removed it") {
+    std::filesystem::remove(directory.path("store") + "/lock");
+  }
+  SECTION("somebody replaced it") {
+    std::filesystem::remove(directory.path("store") + "/lock");
+    std::ofstream(directory.path("store") + "/lock");
+  }
   auto second = Store::open(small_store(directory.path("store")), false);
   REQUIRE(!second);
   CHECK(second.error().message.find(directory.path("store")) != std::string::npos);
