@@ -251,7 +251,9 @@ Result<void> CommandLine::take_value(Option& option, const std::string& value) {
 
 Result<void> CommandLine::apply(Option& option, const std::string& value) {
   if (option.kind != Kind::kList || option.separator == Separator::kNone) return take_value(option, value);
-  for (const std::string& part : split_list({value})) {
+  const std::vector<std::string> parts = split_list({value});
+  if (parts.empty()) return fail("{}: {} is missing", where(option.name), option.value_name);
+  for (const std::string& part : parts) {
     if (Result<void> taken = take_value(option, part); !taken) return taken;
   }
   return {};

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <tuple>
 
@@ -47,6 +48,18 @@ class DirectoryStoreReader : public StoreReader {
   };
   using Streams = std::map<StreamKey, Stream>;
   Result<std::vector<SegmentPath>> list(ReadStatistics& statistics);
+  // A file's segment, as far as it must be known to find copies of it.
+  struct Identity {
+    Uuid uuid{};
+    int64_t created_ns = 0;
+    // The copy that is worth most is read.
+    bool sealed = false;
+    uint64_t bytes = 0;
+    bool has_its_name = false;
+    auto worth() const { return std::tuple(sealed, bytes, has_its_name); }
+  };
+  const Identity* identity_of(const std::string& path);
+  Result<std::vector<SegmentPath>> list_once(std::vector<ForeignEntry>& foreign);
   Result<Streams> streams(ReadStatistics& statistics);
   void visit_last_accounts(const std::string& directory, const RecordQuery& query, const RunsSeen& runs,
                            ReadStatistics& statistics, const std::function<bool(const Record&)>& visit);
@@ -55,7 +68,8 @@ class DirectoryStoreReader : public StoreReader {
 
   FileSystem& files_;
   std::vector<std::string> directories_;
-  std::map<std::string, std::string> stores_;  // where there are several: the first directory of a directory's store
+  std::map<std::string, std::string> stores_;   // where there are several: the first directory of a directory's store
+  std::map<std::string, Identity> identities_;  // by path
   std::optional<StoreSummary> summary_;
   std::vector<StoreInterface> interfaces_;  // those of all segments seen so far
 };
@@ -87,11 +101,47 @@ std::vector<uint16_t> DirectoryStoreReader::interface_ids(const SegmentHeader& h
   return ids;
 }
 
+// Null: it cannot be read, and those who read it next say why.
+const DirectoryStoreReader::Identity* DirectoryStoreReader::identity_of(const std::string& path) {
+  const auto known = identities_.find(path);
+  if (known != identities_.end()) return &known->second;
+  const auto segment = SegmentReader::open(files_, path, [](const std::string&, uint64_t, const char*) {});
+  if (!segment) return nullptr;
+  const SegmentHeader& header = (*segment)->header();
+  const bool has_its_name = file_name(path) == segment_file_name(header);
+  const Identity identity{header.uuid, header.created_ns, (*segment)->sealed(), (*segment)->file_bytes(), has_its_name};
+  return &identities_.emplace(path, identity).first->second;
+}
+
+// Each segment once: a copy, under another number or in another directory, would double its packets. The file that has
+// most of it is read.
+Result<std::vector<SegmentPath>> DirectoryStoreReader::list_once(std::vector<ForeignEntry>& foreign) {
+  auto files = list_segments(files_, directories_, &foreign);
+  if (!files) return files;
+  std::map<std::pair<Uuid, int64_t>, std::pair<SegmentPath, const Identity*>> chosen;
+  std::set<std::string> copies;
+  for (const SegmentPath& file : *files) {
+    const Identity* identity = identity_of(file.path);
+    if (identity == nullptr) continue;
+    const auto [place, is_first] =
+        chosen.try_emplace(std::pair(identity->uuid, identity->created_ns), std::pair(file, identity));
+    if (is_first) continue;
+    auto& [best, best_identity] = place->second;
+    const bool is_better = identity->worth() > best_identity->worth();
+    const SegmentPath& copy = is_better ? best : file;
+    copies.insert(copy.path);
+    foreign.push_back({copy.path, "a copy of another segment", copy.sequence});
+    if (is_better) place->second = {file, identity};
+  }
+  std::erase_if(*files, [&](const SegmentPath& file) { return copies.contains(file.path); });
+  return files;
+}
+
 // The segments, and an account of what is in their way.
 Result<std::vector<SegmentPath>> DirectoryStoreReader::list(ReadStatistics& statistics) {
   constexpr size_t kNamed = 100;
   std::vector<ForeignEntry> foreign;
-  auto segments = list_segments(files_, directories_, &foreign);
+  auto segments = list_once(foreign);
   statistics.foreign_entries = foreign.size();
   for (const ForeignEntry& entry : std::span(foreign).first(std::min(foreign.size(), kNamed)))
     statistics.foreign.push_back(fmt::format("{}: {}: left alone", entry.path, entry.what));
@@ -181,7 +231,8 @@ void DirectoryStoreReader::visit_last_accounts(const std::string& directory, con
 
 Result<StoreSummary> DirectoryStoreReader::summary() {
   if (summary_) return *summary_;
-  auto files = list_segments(files_, directories_);
+  std::vector<ForeignEntry> foreign;
+  auto files = list_once(foreign);
   if (!files) return pass_on(files);
   StoreSummary sum;
   for (const SegmentPath& file : *files) {
@@ -205,7 +256,8 @@ Result<StoreSummary> DirectoryStoreReader::summary() {
 }
 
 Result<std::vector<StoredSegment>> DirectoryStoreReader::segments() {
-  auto files = list_segments(files_, directories_);
+  std::vector<ForeignEntry> foreign;
+  auto files = list_once(foreign);
   if (!files) return pass_on(files);
   std::vector<StoredSegment> all;
   for (const SegmentPath& file : *files) {

@@ -83,6 +83,7 @@ def case_unknown_and_missing(folder):
     source = ["capture", "--source", "pcap:-"]
     refused([*source, "--ring-size", "1G"], "--ring-size", "no --store")
     refused([*source, "--store", folder, "--ring-size", "5"], "--ring-size 5 B: expected at least 8.0 MiB")
+    refused([*source, "--store", folder, "--ring-size", ""], "--ring-size: SIZE[,SIZE...] is missing")
     refused([*source, "--store", folder, "--ring-size", "1G,1G"], "--ring-size: 2 sizes for 1 directory")
     refused([*source, "--store", folder, "--signing-key", folder + "/key"], "must not lie in the store")
     assert os.listdir(folder) == []

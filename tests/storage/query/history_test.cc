@@ -283,3 +283,31 @@ TEST_CASE("a directory in which nothing is of a store may be a disk that is not 
   write_file(other + "/lock", {});  // a directory of the store into which nothing was written yet
   CHECK(codes_of(statement_of({store, other})) == Codes{});
 }
+
+TEST_CASE("a copy of a segment gives no packet twice, wherever it lies", "[history]") {
+  TemporaryDirectory directory;
+  const std::string store = directory.path("store"), backup = directory.path("backup");
+  record_run(store, {});
+  const std::vector<std::string> segments = segment_paths(store);
+  REQUIRE(segments.size() >= 4);
+  // The copy of a segment that was not whole yet, under the number before it.
+  const std::string early = store + "/000000000000-w000-full.gtp";
+  std::filesystem::copy(segments[1], early);
+  std::filesystem::resize_file(early, std::filesystem::file_size(early) / 2);
+  std::filesystem::copy(segments[2], store + "/000000000900-w000-full.gtp");
+  std::filesystem::create_hard_link(segments[2], store + "/000000000901-w001-full.gtp");
+  std::filesystem::copy(segment_paths(store, ".gtr").front(), store + "/000000000902-records.gtr");
+  ExtractStatement all = statement_of(store);
+  CHECK(all.packets == 6000);
+  CHECK(codes_of(all) == Codes{});
+  CHECK(all.read.foreign_entries == 4);
+  std::filesystem::copy(store, backup, std::filesystem::copy_options::recursive);
+  for (const auto& directories : {std::vector{store, backup}, std::vector{backup, store}}) {
+    all = statement_of(directories);
+    CHECK(all.packets == 6000);
+    CHECK(codes_of(all) == Codes{});
+  }
+  // A copy stands in for what is gone.
+  REQUIRE(std::filesystem::remove(segments[2]));
+  CHECK(statement_of(store).packets == 6000);
+}
