@@ -155,7 +155,7 @@ TEST_CASE("what only looks like a segment is named, and hides, hangs and loses n
   write_store(small_store(store), {packets.begin() + 200, packets.begin() + 400}, 0, 200);
   CHECK(read_packets(store, {}, statistics).size() == 400);
   StoreOptions tight = small_store(store);
-  tight.ring_bytes_max = 4 << 20;
+  tight.ring_bytes_max = StoreOptions::kRingBytesMin;
   write_store(tight, {packets.begin() + 400, packets.end()}, 0, 400);
   for (const HeldPacket& held : read_packets(store, {}, statistics)) REQUIRE(same(held.packet, packets[held.ordinal]));
   CHECK(statistics.foreign_entries == clutter.foreign());
