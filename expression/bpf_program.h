@@ -24,9 +24,13 @@ class BpfProgram {
   struct Free {
     void operator()(bpf_program* program) const;
   };
-  explicit BpfProgram(std::unique_ptr<bpf_program, Free> program) : program_(std::move(program)) {}
+  using Code = std::unique_ptr<bpf_program, Free>;
+  BpfProgram() = default;
+  static Result<Code> compile_code(const std::string& expression, LinkType link_type, bool swapped);
+  const bpf_program* code_for(const Packet& packet) const;
 
-  std::unique_ptr<bpf_program, Free> program_;
+  Code code_;
+  Code swapped_code_;  // loopback (LinkType::kNull) alone: for packets of a machine of the other byte order
 };
 
 }  // namespace gatetape

@@ -1,6 +1,7 @@
 #include <pcap/pcap.h>
 
 #include <catch2/catch.hpp>
+#include <cstring>
 #include <random>
 
 #include "expression/bpf_program.h"
@@ -271,6 +272,37 @@ TEST_CASE("errors name the column and what is wrong") {
   }
   CHECK(error_of("sid 1 and " + std::string(1000, '(') + "tcp" + std::string(1000, ')')).find("nested") !=
         std::string::npos);
+}
+
+TEST_CASE("loopback packets are of other systems' families, in the byte order of their machine") {
+  const auto selects = [](const char* text, uint32_t family, bool swapped) {
+    const Result<BpfProgram> program = BpfProgram::compile(text, LinkType::kNull);
+    REQUIRE(program);
+    if (swapped) family = __builtin_bswap32(family);
+    std::vector<uint8_t> bytes(44);
+    std::memcpy(bytes.data(), &family, sizeof family);
+    bytes[4] = text[2] == '6' ? 0x60 : 0x45;
+    Packet packet;
+    packet.data = bytes.data();
+    packet.captured_length = packet.wire_length = static_cast<uint32_t>(bytes.size());
+    return program->matches(packet);
+  };
+  for (const bool swapped : {false, true}) {
+    CHECK(selects("ip", 2, swapped));
+    CHECK_FALSE(selects("ip", 30, swapped));
+    CHECK_FALSE(selects("not ip", 2, swapped));
+    for (const uint32_t family : {24, 28, 30}) {
+      CHECK(selects("ip6", family, swapped));
+      CHECK_FALSE(selects("not ip and not ip6", family, swapped));
+    }
+  }
+}
+
+TEST_CASE("what only a device can tell is refused, as for any file") {
+  for (const char* word : {"inbound", "outbound"}) {
+    CHECK_FALSE(BpfProgram::compile(word, LinkType::kEthernet));
+    CHECK(BpfProgram::compile(word, LinkType::kLinuxSll));
+  }
 }
 
 TEST_CASE("a blank expression selects everything") {
