@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/clock.h"
 #include "storage/format/byte_order.h"
 
 namespace gatetape {
@@ -10,7 +11,7 @@ namespace {
 
 constexpr uint32_t kSectionHeader = 0x0a0d0d0a, kInterfaceDescription = 1, kInterfaceStatistics = 5,
                    kEnhancedPacket = 6, kByteOrder = 0x1a2b3c4d;
-constexpr uint16_t kOptionEnd = 0, kInterfaceName = 2, kInterfaceTimeResolution = 9;
+constexpr uint16_t kOptionEnd = 0, kInterfaceName = 2, kInterfaceTimeResolution = 9, kInterfaceTimeOffset = 14;
 constexpr uint8_t kNanoseconds = 9;
 constexpr size_t kBlockBytesMin = 12, kBlockBytesMax = 1 << 20, kWindowBytes = 4 << 20;
 
@@ -77,6 +78,7 @@ bool BundlePackets::add_interface(std::span<const uint8_t> body) {
   in.get<uint16_t>();
   interface.snap_length = in.get<uint32_t>();
   bool nanoseconds = false;
+  uint64_t offset_seconds = 0;  // below 0 as two's complement
   while (in.ok() && !in.at_end()) {
     const auto code = in.get<uint16_t>(), size = in.get<uint16_t>();
     const auto value = in.view(padded(size)).first(in.ok() ? size : 0);
@@ -85,12 +87,15 @@ bool BundlePackets::add_interface(std::span<const uint8_t> body) {
       interface.name.assign(value.begin(), value.end());
     } else if (code == kInterfaceTimeResolution) {
       nanoseconds = value.size() == 1 && value[0] == kNanoseconds;
+    } else if (code == kInterfaceTimeOffset && value.size() == sizeof offset_seconds) {
+      std::memcpy(&offset_seconds, value.data(), sizeof offset_seconds);
     } else {
       return false;
     }
   }
   if (!in.ok() || !in.at_end() || !nanoseconds) return false;
   interfaces_.push_back(std::move(interface));
+  offsets_ns_.push_back(offset_seconds * kNanosecondsPerSecond);
   return true;
 }
 
@@ -120,8 +125,8 @@ BundlePackets::Next BundlePackets::next(Packet& packet) {
     const auto interface = in.get<uint32_t>(), high = in.get<uint32_t>(), low = in.get<uint32_t>();
     packet.captured_length = in.get<uint32_t>();
     packet.wire_length = in.get<uint32_t>();
-    packet.timestamp_ns = static_cast<int64_t>(uint64_t{high} << 32 | low);
     if (!in.ok() || interface >= interfaces_.size()) return damaged("a packet of no interface");
+    packet.timestamp_ns = static_cast<int64_t>((uint64_t{high} << 32 | low) + offsets_ns_[interface]);
     if (in.remaining() != padded(packet.captured_length)) return damaged("a packet of another length than it says");
     packet.data = in.view(packet.captured_length).data();
     const auto padding = in.view(in.remaining());

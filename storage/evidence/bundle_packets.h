@@ -41,6 +41,7 @@ class BundlePackets {
   uint64_t begin_ = 0, next_ = 0;
   bool ended_ = false;  // statistics follow the packets
   std::vector<StoreInterface> interfaces_;
+  std::vector<uint64_t> offsets_ns_;  // by interface; added to its times, modulo 2^64
   std::vector<uint8_t> window_;
   uint64_t window_begin_ = 0;
   std::string problem_;

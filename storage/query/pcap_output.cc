@@ -13,11 +13,14 @@ constexpr uint32_t kSectionHeader = 0x0a0d0d0a, kInterfaceDescription = 1, kInte
                    kEnhancedPacket = 6;
 constexpr uint16_t kOptionEnd = 0, kOptionComment = 1;
 constexpr uint16_t kSectionApplication = 4;
-constexpr uint16_t kInterfaceName = 2, kInterfaceText = 3, kInterfaceTimeResolution = 9;
+constexpr uint16_t kInterfaceName = 2, kInterfaceText = 3, kInterfaceTimeResolution = 9, kInterfaceTimeOffset = 14;
 constexpr uint16_t kStatisticsDelivered = 8;
 constexpr uint32_t kPcapMagicNanoseconds = 0xa1b23c4d;
 constexpr uint32_t kSnapLengthMin = 262144;  // readers refuse packets longer than a file's snap length
 constexpr size_t kOptionBytesMax = 65535;
+// pcapng's times are counted from zero. Those before 1970 are of an interface that counts from here, before all times
+// that 64 bits of nanoseconds hold.
+constexpr int64_t kEarlyOffsetSeconds = INT64_MIN / kNanosecondsPerSecond - 1;
 
 // A block or header being put together, little-endian.
 class Bytes {
@@ -30,10 +33,7 @@ class Bytes {
     return *this;
   }
   // The high half first, as pcapng has times.
-  Bytes& add_time(int64_t timestamp_ns) {
-    const auto time = static_cast<uint64_t>(timestamp_ns);
-    return add(static_cast<uint32_t>(time >> 32)).add(static_cast<uint32_t>(time));
-  }
+  Bytes& add_time(uint64_t time) { return add(static_cast<uint32_t>(time >> 32)).add(static_cast<uint32_t>(time)); }
   Bytes& option(uint16_t code, std::string_view value) {
     value = value.substr(0, kOptionBytesMax);
     add(code).add(static_cast<uint16_t>(value.size()));
@@ -55,6 +55,12 @@ void append_block(OutputFile& file, uint32_t type, const Bytes& body) {
   file.append(Bytes().add(total).span());
 }
 
+// The time as an interface counts it that is `early` or not.
+uint64_t counted_time(int64_t timestamp_ns, bool early) {
+  constexpr uint64_t kEarlyOffset = static_cast<uint64_t>(-kEarlyOffsetSeconds) * kNanosecondsPerSecond;
+  return static_cast<uint64_t>(timestamp_ns) + (early ? kEarlyOffset : 0);
+}
+
 }  // namespace
 
 PcapOutput::PcapOutput(std::unique_ptr<OutputFile> file, const PcapOutputOptions& options)
@@ -68,8 +74,8 @@ Result<std::unique_ptr<PcapOutput>> PcapOutput::open(const PcapOutputOptions& op
   if (options.format == CaptureFormat::kPcapng) {
     output->section_header();
     for (size_t i = 0; i < options.interfaces.size(); ++i) {
-      output->by_packet_[{static_cast<uint16_t>(i), options.interfaces[i].link_type}] = i;
-      output->interface_description(options.interfaces[i]);
+      output->by_packet_[{static_cast<uint16_t>(i), options.interfaces[i].link_type, false}] = i;
+      output->interface_description(options.interfaces[i], false);
     }
   }
   return output;
@@ -100,33 +106,45 @@ void PcapOutput::section_header() {
   append_block(*file_, kSectionHeader, body.option(kOptionEnd, ""));
 }
 
-void PcapOutput::interface_description(const StoreInterface& about) {
+void PcapOutput::interface_description(const StoreInterface& about, bool early) {
   Bytes body;
   body.add(static_cast<uint16_t>(about.link_type)).add(uint16_t{0}).add(about.snap_length);
   if (!about.name.empty()) body.option(kInterfaceName, about.name);
   if (!about.store.empty()) body.option(kInterfaceText, "of the store " + about.store);
   body.option(kInterfaceTimeResolution, "\x09");
+  if (early) {
+    Bytes offset;
+    offset.add(kEarlyOffsetSeconds);
+    body.option(kInterfaceTimeOffset, {reinterpret_cast<const char*>(offset.span().data()), offset.span().size()});
+  }
   append_block(*file_, kInterfaceDescription, body.option(kOptionEnd, ""));
-  interfaces_.push_back({about, 0, 0});
+  interfaces_.push_back({about, 0, 0, early});
 }
 
 void PcapOutput::interface_statistics(size_t index, std::string_view comment) {
   const Interface& interface = interfaces_[index];
   Bytes body, count;
   count.add(interface.packets);
-  body.add(static_cast<uint32_t>(index)).add_time(interface.last_ns);
+  body.add(static_cast<uint32_t>(index)).add_time(counted_time(interface.last_ns, interface.early));
   if (!comment.empty()) body.option(kOptionComment, comment);
   body.option(kStatisticsDelivered, {reinterpret_cast<const char*>(count.span().data()), count.span().size()});
   append_block(*file_, kInterfaceStatistics, body.option(kOptionEnd, ""));
 }
 
-// A packet of an interface that the store did not announce (a second capture into it) gets a description of its own.
+// A packet of an interface that the store did not announce (a second capture into it) gets a description of its own,
+// and so do the packets before 1970 of any interface.
 size_t PcapOutput::interface_of(const Packet& packet) {
-  const std::pair<uint16_t, LinkType> key{packet.interface_id, packet.link_type};
+  const bool early = packet.timestamp_ns < 0;
+  const std::tuple<uint16_t, LinkType, bool> key{packet.interface_id, packet.link_type, early};
   const auto found = by_packet_.find(key);
   if (found != by_packet_.end()) return found->second;
   const size_t index = interfaces_.size();
-  interface_description({fmt::format("interface {}", packet.interface_id), packet.link_type, kSnapLengthMin});
+  const bool announced = packet.interface_id < options_.interfaces.size() &&
+                         options_.interfaces[packet.interface_id].link_type == packet.link_type;
+  interface_description(
+      announced ? options_.interfaces[packet.interface_id]
+                : StoreInterface{fmt::format("interface {}", packet.interface_id), packet.link_type, kSnapLengthMin},
+      early);
   by_packet_.emplace(key, index);
   return index;
 }
@@ -139,7 +157,7 @@ void PcapOutput::write_pcapng(const Packet& packet) {
 
   const uint32_t padding = (4 - packet.captured_length % 4) % 4;
   const uint32_t total = 32 + packet.captured_length + padding;
-  const auto time = static_cast<uint64_t>(packet.timestamp_ns);
+  const uint64_t time = counted_time(packet.timestamp_ns, interface.early);
   const uint32_t header[7] = {kEnhancedPacket,
                               total,
                               static_cast<uint32_t>(index),

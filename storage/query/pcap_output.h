@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "common/result.h"
@@ -34,6 +35,8 @@ class PcapOutput {
   // Fails when the file cannot be written, or when classic pcap cannot hold the packet: a second link type, or a time
   // before 1970 or after 2106.
   Result<void> write(const Packet& packet);
+  // Everything written so far has left for the file. Classic pcap's header goes with the first packet.
+  Result<void> flush() { return file_->flush(); }
   // pcapng: adds each interface's count, with the comment at the first. Then the file is complete and has its name;
   // without finish() it does not appear.
   Result<void> finish(std::string_view comment);
@@ -43,11 +46,12 @@ class PcapOutput {
     StoreInterface about;
     uint64_t packets = 0;
     int64_t last_ns = 0;
+    bool early = false;  // has the packets before 1970
   };
 
   PcapOutput(std::unique_ptr<OutputFile> file, const PcapOutputOptions& options);
   void section_header();
-  void interface_description(const StoreInterface& about);
+  void interface_description(const StoreInterface& about, bool early);
   void interface_statistics(size_t index, std::string_view comment);
   size_t interface_of(const Packet& packet);
   Result<void> write_pcap(const Packet& packet);
@@ -56,9 +60,9 @@ class PcapOutput {
 
   std::unique_ptr<OutputFile> file_;
   PcapOutputOptions options_;
-  std::vector<Interface> interfaces_;  // in the order of their descriptions in the file
-  std::map<std::pair<uint16_t, LinkType>, size_t> by_packet_;
-  bool header_written_ = false;  // classic pcap
+  std::vector<Interface> interfaces_;                                 // in the order of their descriptions in the file
+  std::map<std::tuple<uint16_t, LinkType, bool>, size_t> by_packet_;  // the last one: before 1970
+  bool header_written_ = false;                                       // classic pcap
   LinkType link_type_ = LinkType::kEthernet;
 };
 

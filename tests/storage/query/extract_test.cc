@@ -85,6 +85,20 @@ TEST_CASE("what is extracted is what was stored, in both formats, by libpcap's r
   }
 }
 
+TEST_CASE("pcapng keeps times before 1970, and their packets' interface") {
+  TemporaryDirectory directory;
+  MemoryStore store;
+  store.stored = packets_of_many_kinds(3, 50);
+  store.stored[0].timestamp_ns = -1;
+  store.stored[7].timestamp_ns = -9'000'000'000 * kSecond;
+  store.stored[9].timestamp_ns = -315'619'200 * kSecond + 7;
+  const std::string path = directory.path("early");
+  extract_to(store, "", path, {}, CaptureFormat::kPcapng);
+  const std::string names = "tshark -r " + path + " -T fields -e frame.interface_name 2>/dev/null | sort -u";
+  check_same(read_capture(path), store.stored);
+  if (have("tshark")) CHECK(run_command(names) == "eth0\n");
+}
+
 TEST_CASE("an expression and a time range select") {
   TemporaryDirectory directory;
   MemoryStore store;
