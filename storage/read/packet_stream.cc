@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "storage/format/lane_filter.h"
 #include "storage/read/record_reader.h"
@@ -34,13 +35,14 @@ SegmentReader::DamageReport record_repair(ReadStatistics& statistics) {
 }
 
 PacketStream::PacketStream(FileSystem& files, std::vector<std::string> segments, std::vector<uint16_t> interface_ids,
-                           const StoreQuery& query, LiteralCache& cache, ReadStatistics& statistics)
+                           const StoreQuery& query, LiteralCache& cache, ReadStatistics& statistics, FrameMarks* marks)
     : files_(files),
       segments_(std::move(segments)),
       interface_ids_(std::move(interface_ids)),
       query_(query),
       cache_(cache),
-      statistics_(statistics) {}
+      statistics_(statistics),
+      marks_(marks) {}
 
 bool PacketStream::in_time(int64_t time_min_ns, int64_t time_max_ns) const {
   return (!query_.since_ns || time_max_ns >= *query_.since_ns) && (!query_.until_ns || time_min_ns < *query_.until_ns);
@@ -56,6 +58,10 @@ bool PacketStream::open_next_segment() {
     candidates_.clear();
     packet_.place.segment = segment_->header().uuid;
     const auto& frames = segment_->frames();
+    if (marks_ != nullptr) {
+      first_frame_ = std::exchange(marks_->read[segment_->header().uuid], frames.size());
+      if (segment_->sealed()) marks_->finished.insert(segments_[next_segment_ - 1]);
+    }
     const bool any_in_time = std::any_of(frames.begin(), frames.end(), [&](const FrameEntry& frame) {
       return in_time(frame.time_min_ns, frame.time_max_ns);
     });
@@ -105,6 +111,7 @@ bool PacketStream::next_frame() {
       if (!open_next_segment()) return false;
     }
     const uint32_t frame = candidates_[next_candidate_++];
+    if (frame < first_frame_) continue;
     const FrameEntry& entry = segment_->frames()[frame];
     if (!in_time(entry.time_min_ns, entry.time_max_ns)) continue;
     const uint64_t damaged_before = statistics_.frames_damaged;

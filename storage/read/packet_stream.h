@@ -2,7 +2,9 @@
 // frame at a time in memory.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,12 +18,18 @@ namespace gatetape {
 // The interface of a packet that names one its segment does not have: a writer's mistake, shown as such.
 inline constexpr uint16_t kUnknownInterface = 0xffff;
 
+// How far a reader that comes back has read a store.
+struct FrameMarks {
+  std::map<Uuid, size_t> read;     // frames of a segment that were there when it was read
+  std::set<std::string> finished;  // sealed segments that were read
+};
+
 class PacketStream {
  public:
   // `segments`: one run's paths, in order. `interface_ids`: what the run's interfaces are called by the reader. All
-  // references must outlive the stream.
+  // references must outlive the stream. With `marks` it reads only frames that are not marked, and marks them.
   PacketStream(FileSystem& files, std::vector<std::string> segments, std::vector<uint16_t> interface_ids,
-               const StoreQuery& query, LiteralCache& cache, ReadStatistics& statistics);
+               const StoreQuery& query, LiteralCache& cache, ReadStatistics& statistics, FrameMarks* marks = nullptr);
 
   // Steps to the next packet; false at the end.
   bool next();
@@ -39,6 +47,8 @@ class PacketStream {
   const StoreQuery& query_;
   LiteralCache& cache_;
   ReadStatistics& statistics_;
+  FrameMarks* marks_;
+  size_t first_frame_ = 0;  // the first one of the segment that is not marked
   size_t next_segment_ = 0;
   std::unique_ptr<SegmentReader> segment_;
   uint64_t segment_bytes_counted_ = 0;
