@@ -128,17 +128,18 @@ class Session {
 };
 
 Result<void> Session::open_sources() {
-  for (const std::string& spec : options_.sources) {
-    Result<std::unique_ptr<Source>> source =
-        open_source(spec, {.workers = options_.workers, .verbose = options_.verbose});
-    if (!source) return pass_on(source);
-    inputs_.push_back({source->get(), static_cast<uint16_t>(interfaces_.size())});
-    for (const InterfaceInfo& info : (*source)->interfaces()) {
+  auto sources = gatetape::open_sources(
+      options_.sources,
+      {.workers = options_.workers, .verbose = options_.verbose, .follow = options_.follow, .stop = &asked_to_stop_});
+  if (!sources) return pass_on(sources);
+  sources_ = std::move(*sources);
+  for (const auto& source : sources_) {
+    inputs_.push_back({source.get(), static_cast<uint16_t>(interfaces_.size())});
+    for (const InterfaceInfo& info : source->interfaces()) {
       interfaces_.push_back({info.name, info.link_type, info.snap_length});
       mtu_ = std::max(mtu_, info.mtu);
     }
-    live_ |= (*source)->live();
-    sources_.push_back(std::move(*source));
+    live_ |= source->live();
   }
   const bool mixed = std::any_of(sources_.begin(), sources_.end(), [&](const auto& s) { return s->live() != live_; });
   if (mixed) return fail("a file and a network port cannot be captured together: their clocks differ");
@@ -452,7 +453,7 @@ void Session::end_other_outlets() {
 
 void Session::look_around() {
   looked_around_ = true;
-  for (const std::string& spot : blind_spots(account_.total(), filter_->has_ingress())) log_warning("{}", spot);
+  for (const std::string& spot : blind_spots(account_.total(), filter_->has_ingress(), live_)) log_warning("{}", spot);
 }
 
 void Session::show_progress() {
@@ -476,9 +477,10 @@ void Session::watch_for_failures() {
   }
 }
 
-// A file has an end. Standard input is somebody else's capture, which goes on until it is told to stop.
+// A file has an end. Standard input and a file that still grows are somebody else's capture, which goes on until it is
+// told to stop.
 bool Session::is_import() const {
-  return !live_ && std::ranges::find(options_.sources, "pcap:-") == options_.sources.end();
+  return !live_ && !options_.follow && std::ranges::find(options_.sources, "pcap:-") == options_.sources.end();
 }
 
 bool Session::all_finished() const {
@@ -557,7 +559,7 @@ SessionSummary Session::summary() const {
   s.outlets = watch_.outlet_counts();
   s.balances = s.ports.balances() && s.total.balances() && s.total[Counter::kInFlight] == 0 &&
                s.ports[PortCounter::kReceived] == s.total[Counter::kReceived];
-  s.blind_spots = blind_spots(s.total, filter_->has_ingress());
+  s.blind_spots = blind_spots(s.total, filter_->has_ingress(), live_);
   s.outcome = outcome_;
   return s;
 }

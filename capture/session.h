@@ -45,6 +45,7 @@ struct SessionOptions {
   std::vector<std::string> sources;  // "if:eth1", "pcap:FILE", ... (capture/sources/source_spec.h)
   unsigned workers = 1;
   bool verbose = false;
+  bool follow = false;  // the source is a capture file that still grows: it is read until `stop`
   FilterOptions filter;
   PipelineOptions pipeline;              // `worker` and `start_ns` are set per worker
   std::shared_ptr<const RuleSet> rules;  // null: nothing is matched

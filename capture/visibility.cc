@@ -16,10 +16,11 @@ double percent(uint64_t part, uint64_t whole) {
 
 }  // namespace
 
-std::vector<std::string> blind_spots(const WorkerAccount& a, bool has_ingress) {
+std::vector<std::string> blind_spots(const WorkerAccount& a, bool has_ingress, bool live) {
   std::vector<std::string> spots;
   if (a[Counter::kReceived] == 0) {
-    spots.push_back("no packet at all was received: is the mirror session up, and is this its destination port?");
+    spots.push_back(live ? "no packet at all was received: is the mirror session up, and is this its destination port?"
+                         : "no packet at all was read: the source has none");
     return spots;
   }
   if (a[Counter::kReceived] < kPacketsMin) return spots;

@@ -10,6 +10,7 @@
 namespace gatetape {
 
 // `has_ingress`: ingress addresses were given, so that packets to and from them were counted.
-std::vector<std::string> blind_spots(const WorkerAccount& account, bool has_ingress);
+// `live`: of a network port, not of files.
+std::vector<std::string> blind_spots(const WorkerAccount& account, bool has_ingress, bool live);
 
 }  // namespace gatetape

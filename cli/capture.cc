@@ -1,4 +1,6 @@
 // gatetape capture, the sensor.
+#include <optional>
+
 #include "cli/capture_check.h"
 #include "cli/capture_options.h"
 #include "cli/commands.h"
@@ -6,6 +8,7 @@
 #include "cli/service.h"
 #include "cli/syscall_filter.h"
 #include "common/log_style.h"
+#include "common/progress.h"
 
 namespace gatetape {
 namespace {
@@ -30,8 +33,9 @@ class CaptureCommand : public Command {
             "again and uses the hostile networks that they give now. Each worker fills one directory of "
             "the store at a time: several directories serve several workers.\n\n"
             "SRC is one of\n"
-            "  pcap:PATH   a pcap or pcapng file, a directory of them, or - for standard\n"
-            "              input\n"
+            "  pcap:PATH   a pcap or pcapng file, also .gz, .zst or .lz4; a directory of\n"
+            "              them, read in the order of their packets' times; or - for\n"
+            "              standard input\n"
             "  if:NAME     a Linux interface, through DPDK; shows what tcpdump shows; needs\n"
             "              CAP_NET_RAW\n"
             "  dpdk:ARGS   a PCI address or any DPDK vdev; needs root",
@@ -57,6 +61,7 @@ class CaptureCommand : public Command {
     run->session.user = user_name();
     run->session.workers = options_.workers;
     run->session.verbose = options_.verbose;
+    run->session.follow = options_.follow;
     run->session.filter = options_.filter;
     run->session.store = options_.store_options();
     run->session.observer = &service;
@@ -65,7 +70,11 @@ class CaptureCommand : public Command {
         return line.failed(ready.error());
       }
     }
-    run->session.ports_opened = [&rights] { return give_up_rights(rights); };
+    std::optional<ProgressLine> progress(std::in_place, [] { return "opening the source"; });
+    run->session.ports_opened = [&] {
+      progress.reset();  // with its thread, before rights are given up
+      return give_up_rights(rights);
+    };
     run->session.other_outlets = checkpoints.outlets();
     return run_and_report(line, options_.run, *run);
   }

@@ -94,6 +94,8 @@ void CaptureOptions::add_to(CommandLine& line) {
   };
   line.take_each("source", "SRC", take_source, "where packets come from; may be given again", Separator::kNone);
   line.require("source", "what should be captured?");
+  line.flag("follow", follow, "the source is a capture file that still grows: read on until SIGINT or SIGTERM");
+  line.not_from_config("follow");
   add_filters(line, *this);
   line.number("workers", "N", workers, 1, kWorkersMax, "worker threads, one per core");
   add_store(line, *this);
@@ -109,6 +111,9 @@ void CaptureOptions::add_to(CommandLine& line) {
 
 Result<void> CaptureOptions::check(const CommandLine& line) const {
   if (const std::string* twice = named_twice(stores)) return fail("{}: {} is named twice", line.where("store"), *twice);
+  if (follow && (sources.size() != 1 || !sources.front().starts_with("pcap:"))) {
+    return fail("--follow is for one source, a capture file: pcap:FILE");
+  }
   if (!ring_sizes.empty() && stores.empty()) {
     return fail("{} limits a store, but there is no --store", line.where("ring-size"));
   }

@@ -22,6 +22,7 @@ struct CaptureOptions {
   std::optional<uint64_t> anchor_seed;
   bool verbose = false;
   bool check_only = false;
+  bool follow = false;
   RightsOptions rights;
   RunOptions run;
   EvidenceCommandOptions evidence;

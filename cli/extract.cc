@@ -3,15 +3,20 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <climits>
 
+#include "cli/broken_pipe.h"
 #include "cli/commands.h"
 #include "cli/custody.h"
 #include "cli/interrupt.h"
 #include "cli/query_options.h"
 #include "cli/rights.h"
+#include "common/clock.h"
 #include "common/count_text.h"
 #include "common/log.h"
+#include "common/progress.h"
 #include "common/time_text.h"
 #include "common/version.h"
 #include "export/eve.h"
@@ -26,13 +31,16 @@ namespace {
 struct ExtractOptions {
   QueryOptions query;
   std::string output = "-";
-  std::string format = "pcapng";
+  std::string format;  // empty: as the output's name says
   std::string statement;
   std::string sid, community_id;
   std::string bundle, signing_key;
-  bool require_complete = false, explain = false;
+  bool require_complete = false, explain = false, follow = false;
 
-  CaptureFormat capture_format() const { return format == "pcap" ? CaptureFormat::kPcap : CaptureFormat::kPcapng; }
+  CaptureFormat capture_format() const {
+    const bool pcap = format.empty() ? output.ends_with(".pcap") : format == "pcap";
+    return pcap ? CaptureFormat::kPcap : CaptureFormat::kPcapng;
+  }
 };
 
 // Joins the user's expression with the terms of --sid and --community-id. It is first parsed alone, so that columns in
@@ -138,6 +146,12 @@ void say_what_is_proven(const ExtractStatement& s) {
 }
 
 Result<ExtractStatement> do_extract(StoreReader& reader, Expression& expression, const ExtractOptions& o) {
+  std::atomic<uint64_t> looked_at{0};
+  const auto stop = [&] {
+    looked_at.fetch_add(1, std::memory_order_relaxed);
+    return interrupted();
+  };
+  const ProgressLine progress([&] { return fmt::format("extracting: {} packets looked at", format_count(looked_at)); });
   if (!o.bundle.empty()) {
     BundleRequest request;
     request.directory = o.bundle;
@@ -149,14 +163,14 @@ Result<ExtractStatement> do_extract(StoreReader& reader, Expression& expression,
       statement.custody = note_extraction(statement, {o.bundle, packets, ""});
     };
     request.find_key = [&](const PacketEvidence& evidence) { return find_key(o.signing_key, evidence); };
-    return extract_bundle(reader, expression, request, interrupted);
+    return extract_bundle(reader, expression, request, stop);
   }
   ExtractRequest request;
   request.range = o.query.range;
   request.origin = origin_of(o.query.store);
   request.output.path = o.output;
   request.output.format = o.capture_format();
-  return extract(reader, expression, request, interrupted);
+  return extract(reader, expression, request, stop);
 }
 
 // Each extraction is noted, those that fail, too: they may have given packets away.
@@ -175,6 +189,33 @@ Result<ExtractStatement> extract_as_asked(StoreReader& reader, Expression& expre
   return statement;
 }
 
+// However it ends, it is noted in the store first that packets were given away.
+int follow_and_tell(const CommandLine& line, const ExtractOptions& o, Expression& expression) {
+  if (expression.record_types() != 0) {
+    return line.usage_error("--follow: what is in records is known only after the packets");
+  }
+  ExtractRequest request;
+  request.range = o.query.range;
+  if (!request.range.since_ns) request.range.since_ns = wall_clock_ns();
+  request.origin = origin_of(o.query.store);
+  request.output.path = o.output;
+  request.output.format = o.capture_format();
+  request.output.comment = "Extracted by Gatetape while it was being recorded.";
+  StoreTail tail(o.query.store);
+  Result<ExtractStatement> statement = follow(tail, expression, request, interrupted);
+  ExtractStatement noted = statement ? *statement : ExtractStatement();
+  noted.expression = expression.text();
+  noted.range = request.range;
+  noted.origin = request.origin;
+  const std::string failure = statement ? "" : statement.error().message;
+  const CustodyFacts custody = note_extraction(noted, {o.output, std::nullopt, failure});
+  if (!statement && statement.error().code == EPIPE) end_by_broken_pipe();
+  if (!statement) return line.failed(statement.error());
+  log_info("{}, {}", counted(statement->packets, "packet", "packets"), format_size(statement->captured_bytes));
+  if (!custody.noted) log_warning("this extraction is not noted in the store's ledger: {}", custody.why_not);
+  return kExitDone;
+}
+
 int extract_and_tell(const CommandLine& line, const ExtractOptions& o) {
   Result<Expression> expression = expression_of(o);
   if (!expression) return line.usage_error(expression.error().message);
@@ -187,8 +228,11 @@ int extract_and_tell(const CommandLine& line, const ExtractOptions& o) {
   for (const std::string& note : *notes) log_warning("{}", note);
 
   catch_interrupts();
-  make_files_private();  // extracts are as private as the store
+  ignore_write_signals();  // an extraction that its reader ends is noted all the same
+  make_files_private();    // extracts are as private as the store
+  if (o.follow) return follow_and_tell(line, o, *expression);
   Result<ExtractStatement> statement = extract_as_asked(**reader, *expression, o);
+  if (!statement && statement.error().code == EPIPE) end_by_broken_pipe();
   if (!statement) return line.failed(statement.error());
   if (o.explain) {
     fmt::print(stderr, "{}{}", expression->explain(), explain_index(index_filter_of(*expression)));
@@ -226,17 +270,23 @@ class ExtractCommand : public Command {
                 "500' -w "
                 "x.pcapng\n"
                 "  gatetape extract --store /var/lib/gatetape --sid 2019401 -w alert.pcapng --statement alert.json\n"
-                "  gatetape extract --store /var/lib/gatetape host 203.0.113.9 --bundle case-17\n"};
+                "  gatetape extract --store /var/lib/gatetape host 203.0.113.9 --bundle case-17\n"
+                "  gatetape extract --store /var/lib/gatetape --follow port 443 -w - | wireshark -k -i -\n"};
   }
 
   void add_options(CommandLine& line) override {
     o_.query.add_to(line);
     line.text("write,w", "FILE|-", o_.output, "output file (default: -, standard output)");
-    line.choice("format", o_.format, {"pcapng", "pcap"}, "format of the file; both have nanoseconds");
+    line.choice("format", o_.format, {"pcapng", "pcap"},
+                "format of the file; both have nanoseconds (default: pcap for a FILE that ends in .pcap, else pcapng)");
     line.take("sid", "N", take_term("sid", o_.sid), "short for: EXPR and sid N");
     line.take("community-id", "C", take_term("community_id", o_.community_id), "short for: EXPR and community_id C");
     line.text("statement", "FILE", o_.statement, "write a JSON statement of what was extracted and how complete it is");
     line.flag("require-complete", o_.require_complete, "end with 3 unless the extract is shown to be complete");
+    line.flag("follow", o_.follow,
+              "write packets as they are being recorded, from now on or from --since on, until SIGINT or SIGTERM; EXPR "
+              "may not ask for what is in records (http., sid)");
+    line.not_from_config("follow");
     line.flag("explain", o_.explain, "explain on stderr how EXPR was split and what was read");
     line.text("bundle", "DIR", o_.bundle,
               "instead of a file write a directory of packets, records, statement and the proofs that the sensor "
@@ -253,6 +303,12 @@ class ExtractCommand : public Command {
       return line.usage_error("--bundle writes a pcapng file of its own: leave --write and --format out");
     }
     if (o_.bundle.empty() && line.given("signing-key")) return line.usage_error("--signing-key is for --bundle");
+    if (o_.follow && (!o_.bundle.empty() || !o_.statement.empty() || o_.require_complete || o_.explain)) {
+      return line.usage_error(
+          "--follow has no end that --bundle, --statement, --require-complete or --explain could tell of");
+    }
+    if (o_.follow && o_.query.range.until_ns)
+      return line.usage_error("--follow ends when it is told to, not --until a time");
     if (const Result<void> checked = o_.query.check(line); !checked) return line.usage_error(checked.error().message);
     if (o_.bundle.empty() && o_.output == "-" && ::isatty(STDOUT_FILENO) != 0) {
       return line.usage_error("packets are not written to a terminal: use -w FILE or a pipe");

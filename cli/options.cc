@@ -89,7 +89,7 @@ void CommandLine::choice(std::string_view name, std::string& value, std::vector<
     value = given;
     return {};
   };
-  take(name, all, take_word, help + " (default: " + value + ")");
+  take(name, all, take_word, value.empty() ? help : help + " (default: " + value + ")");
 }
 
 void CommandLine::take_number(std::string_view name, std::string_view value_name, uint64_t low, uint64_t high,

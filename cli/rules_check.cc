@@ -1,9 +1,11 @@
 // gatetape rules check tells which rules load, and why the others do not.
 #include <cstdio>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/run_options.h"
 #include "common/log.h"
+#include "common/progress.h"
 #include "rules/engine/rule_set.h"
 #include "rules/language/report.h"
 #include "rules/language/variables.h"
@@ -40,7 +42,9 @@ class RulesCheckCommand : public Command {
     if (!files_.empty() && !line.given("rules")) options_.files.clear();  // those of the configuration are not meant
     options_.files.insert(options_.files.end(), files_.begin(), files_.end());
     if (options_.files.empty()) return line.usage_error("no rule file given");
+    std::optional<ProgressLine> progress(std::in_place, [] { return "compiling rules"; });
     const Result<LoadedRules> loaded = load_rules(options_);
+    progress.reset();
     if (!loaded) return line.failed(loaded.error());
     const RuleLoadReport& report = loaded->report;
     if (!report.cache_problem.empty()) log_warning("{}", report.cache_problem);

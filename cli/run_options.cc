@@ -9,12 +9,14 @@
 #include <iterator>
 #include <optional>
 
+#include "cli/broken_pipe.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "common/count_text.h"
 #include "common/file.h"
 #include "common/json_writer.h"
 #include "common/log_style.h"
+#include "common/progress.h"
 #include "common/time_text.h"
 #include "export/eve_file.h"
 #include "packet/account_report.h"
@@ -145,10 +147,12 @@ Result<PreparedRun> prepare_run(const RunOptions& options, bool eve_required) {
   run.session.pipeline.flows_max = static_cast<uint32_t>(options.flows_max);
   run.session.pipeline.validate_checksums = options.checksums == "on";
   if (!options.rules.empty()) {
+    std::optional<ProgressLine> progress(std::in_place, [] { return "compiling rules"; });
     Result<LoadedRules> loaded = load_rules({.files = options.rules,
                                              .variables = options.variables,
                                              .checksums = run.session.pipeline.validate_checksums,
                                              .cache_directory = options.rules_cache});
+    progress.reset();
     if (!loaded) return pass_on(loaded);
     run.report = loaded->report;
     run.session.rules = loaded->rules;
@@ -177,6 +181,7 @@ int run_and_report(const CommandLine& line, const RunOptions& options, PreparedR
   catch_interrupts();
   Result<SessionSummary> summary = run_session(run.session, interrupt_flag());
   if (!summary) return line.failed(summary.error());
+  if (!summary->outcome && summary->outcome.error().code == EPIPE) end_by_broken_pipe();
   log_lines(LogLevel::kInfo, account_text(*summary));
   for (const std::string& spot : summary->blind_spots) log_warning("{}", spot);
   if (!options.summary.empty()) {

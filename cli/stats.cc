@@ -39,7 +39,9 @@ Result<StoreState> read_state(const std::vector<std::string>& store) {
   const WorkerAccount worker = state.account.last_run_worker();
   const bool has_ingress =
       worker[Counter::kToIngress] + worker[Counter::kFromIngress] + worker[Counter::kFilteredNotIngress] != 0;
-  if (state.account.records() != 0) state.blind_spots = blind_spots(worker, has_ingress);
+  if (state.account.records() != 0) {
+    state.blind_spots = blind_spots(worker, has_ingress, !state.account.last_run_of_file());
+  }
   return state;
 }
 

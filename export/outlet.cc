@@ -232,7 +232,7 @@ void Outlet::Shared::after_error(int error) {
     }
     // A reader that has not come yet, or reads slowly, is waited for; the reader of standard output never comes back.
     const bool waits = cause == OutletLoss::kStalled || error == ENXIO;
-    if (options.required && !waits) failure = fail("{}: {}", counts.path, std::strerror(error));
+    if (options.required && !waits) failure = fail_with(error, "{}", counts.path);
     if (ended) tried_last = true;
     changed.notify_all();
     if (cause != OutletLoss::kStalled) {

@@ -7,7 +7,7 @@
 set -euo pipefail
 
 build_packages=(build-essential meson ninja-build pkgconf
-  libdpdk-dev libpcap-dev libhyperscan-dev libzstd-dev catch2 libpcre2-dev zlib1g-dev
+  libdpdk-dev libpcap-dev libhyperscan-dev libzstd-dev liblz4-dev catch2 libpcre2-dev zlib1g-dev
   libssl-dev libseccomp-dev libfmt-dev libsimdjson-dev libexpected-dev libxxhash-dev)
 # The demo and the live tests make and watch an ingress with these, and compare results with these tools.
 demo_packages=(nginx-light wrk curl tcpdump tshark ethtool iproute2 openssl zstd jq python3)

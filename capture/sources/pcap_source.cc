@@ -2,54 +2,78 @@
 
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
 #include <optional>
 #include <vector>
 
 #include "capture/sources/burst_pool.h"
 #include "capture/sources/capture_file.h"
+#include "capture/sources/capture_paths.h"
+#include "common/log.h"
 
 namespace gatetape {
 namespace {
 
-// Returns the capture files of a directory in the order of their names, or the one file.
-Result<std::vector<std::string>> list_files(const std::string& path) {
-  namespace fs = std::filesystem;
-  std::error_code code;
-  if (path == "-" || !fs::is_directory(path, code)) return std::vector<std::string>{path};
-  std::vector<std::string> files;
-  for (fs::directory_iterator entry(path, code), end; !code && entry != end; entry.increment(code)) {
-    const std::string extension = entry->path().extension();
-    const bool capture = extension == ".pcap" || extension == ".pcapng" || extension == ".cap";
-    if (capture && !entry->is_directory(code)) files.push_back(entry->path());
-  }
-  if (code) return fail("pcap:{}: cannot read the directory: {}", path, code.message());
-  if (files.empty()) return fail("pcap:{}: no *.pcap, *.pcapng or *.cap file in this directory", path);
-  std::sort(files.begin(), files.end());
-  return files;
+constexpr size_t kInterfacesMax = 256;     // that are told apart
+constexpr uint16_t kNoInterface = 0xffff;  // packets beyond that, or of a link type not met before have it
+constexpr size_t kNameBytesMax = 200;
+
+std::string display_name(const FileInterface& described, const std::string& path) {
+  std::string name = described.name.empty() ? path : described.name;
+  if (described.ordinal > 0) name += fmt::format(" (interface {})", described.ordinal);
+  // The end of a path tells more than its beginning.
+  if (name.size() > kNameBytesMax) name = "..." + name.substr(name.size() - kNameBytesMax + 3);
+  return name;
 }
+
+// Numbers the interfaces of all files. Those of a directory's files that are described alike are one.
+class InterfaceNumbers {
+ public:
+  // Returns the number of an interface; adds it while `announcing`.
+  uint16_t number(const FileInterface& described, const FoundFile& file, bool announcing) {
+    const auto same = [&](const Known& known) { return known.group == file.group && known.about.same_as(described); };
+    auto found = std::find_if(known_.begin(), known_.end(), same);
+    if (found == known_.end() && announcing && known_.size() < kInterfacesMax) {
+      known_.push_back({described, file.group});
+      infos_.push_back({display_name(described, file.path), described.link_type, described.snap_length});
+      return static_cast<uint16_t>(known_.size() - 1);
+    }
+    if (found == known_.end()) {
+      // The next best: one of the same link type, at least from the same path.
+      found = std::find_if(known_.begin(), known_.end(), [&](const Known& known) {
+        return known.group == file.group && known.about.link_type == described.link_type;
+      });
+    }
+    if (found == known_.end()) return kNoInterface;
+    const auto id = static_cast<uint16_t>(found - known_.begin());
+    if (announcing) infos_[id].snap_length = wider_snap_length(infos_[id].snap_length, described.snap_length);
+    return id;
+  }
+  const std::vector<InterfaceInfo>& infos() const { return infos_; }
+
+ private:
+  struct Known {
+    FileInterface about;
+    unsigned group;
+  };
+  std::vector<Known> known_;
+  std::vector<InterfaceInfo> infos_;
+};
 
 class PcapSource final : public Source {
  public:
-  PcapSource(std::vector<std::string> files, unsigned bursts) : files_(std::move(files)), pool_(bursts) {}
-
-  // Reads the header of every file, so that a wrong one is reported now and all link types are known from the start.
-  Result<void> open() {
-    for (const std::string& path : files_) {
-      auto opened = open_capture_file(path);
-      if (!opened) return pass_on(opened);
-      file_ = std::move(*opened);
-      enter_interface(file_->interface());
+  PcapSource(std::vector<FoundFile> files, const SourceOptions& options)
+      : files_(std::move(files)),
+        mode_{.follow = options.follow, .stop = options.stop},
+        pool_(options.bursts, BurstPool<FileBurst>::Making::kAsNeeded) {
+    for (FoundFile& file : files_) {
+      for (const FileInterface& described : file.interfaces) interfaces_.number(described, file, true);
     }
-    if (files_.size() > 1) return open_next();
-    next_file_ = 1;  // standard input cannot be opened twice
-    return {};
+    open_next();
   }
 
   unsigned queue_count() const override { return 1; }
 
   Result<PollResult> poll(unsigned) override {
-    if (failure_) return tl::unexpected<Error>(*failure_);
     if (stopped_.load(std::memory_order_relaxed)) return PollResult{PollStatus::kEnd, nullptr};
     FileBurst* burst = pool_.take();
     if (burst == nullptr) return PollResult{PollStatus::kIdle, nullptr};
@@ -60,7 +84,6 @@ class PcapSource final : public Source {
     }
     pool_.give_back(burst);
     if (status) return PollResult{*status == ReadStatus::kEnd ? PollStatus::kEnd : PollStatus::kIdle, nullptr};
-    failure_ = status.error();
     return pass_on(status);
   }
 
@@ -76,75 +99,82 @@ class PcapSource final : public Source {
     return account;
   }
 
-  std::vector<InterfaceInfo> interfaces() const override { return interfaces_; }
+  std::vector<InterfaceInfo> interfaces() const override { return interfaces_.infos(); }
 
   bool live() const override { return false; }
 
  private:
-  // Makes one interface per link type, since the files of a directory usually belong together.
-  void enter_interface(const InterfaceInfo& entered) {
-    auto same = [&](const InterfaceInfo& known) { return known.link_type == entered.link_type; };
-    const auto found = std::find_if(interfaces_.begin(), interfaces_.end(), same);
-    interface_ids_.push_back(static_cast<uint16_t>(found - interfaces_.begin()));
-    if (found == interfaces_.end()) {
-      interfaces_.push_back(entered);
-    } else {
-      found->snap_length = std::max(found->snap_length, entered.snap_length);
-    }
-  }
-
-  Result<void> open_next() {
-    auto opened = open_capture_file(files_[next_file_]);
-    if (!opened) return pass_on(opened);
-    file_ = std::move(*opened);
-    next_file_++;
-    return {};
-  }
-
-  // Reads from the current file, or from the next ones when it has ended.
+  // Reads from the current file, or from the next ones when it has ended. Fails in the end, when something was wrong.
   Result<ReadStatus> read(FileBurst& burst) {
-    for (;;) {
+    for (; file_ != nullptr; open_next()) {
       auto status = file_->read(burst);
-      if (!status || *status != ReadStatus::kEnd || next_file_ == files_.size()) return status;
-      if (auto opened = open_next(); !opened) return pass_on(opened);
+      if (status && *status != ReadStatus::kEnd) return status;
+      if (!status) note_failure(status.error());
+    }
+    if (failure_) return tl::unexpected<Error>(*failure_);
+    return ReadStatus::kEnd;
+  }
+
+  void open_next() {
+    file_.reset();
+    ids_.clear();
+    while (file_ == nullptr && next_file_ < files_.size()) {
+      FoundFile& next = files_[next_file_++];
+      auto opened = next.open != nullptr ? std::move(next.open) : open_capture_file(next.path, mode_);
+      if (opened) {
+        file_ = std::move(*opened);
+      } else {
+        note_failure(opened.error());
+      }
     }
   }
 
+  void note_failure(const Error& error) {
+    if (next_file_ < files_.size()) {
+      log_warning("{}; going on with the next file", error.message);
+    } else if (failure_) {
+      log_warning("{}", error.message);
+    }
+    if (!failure_) failure_ = error;
+  }
+
+  // Numbers packets and their interfaces, which so far are those of the file.
   void number(FileBurst& burst) {
-    const uint16_t interface_id = interface_ids_[next_file_ - 1];
-    const LinkType link_type = interfaces_[interface_id].link_type;
+    const FoundFile& file = files_[next_file_ - 1];
+    while (ids_.size() < file_->interfaces().size()) {
+      ids_.push_back(interfaces_.number(file_->interfaces()[ids_.size()], file, false));
+    }
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < burst.count; i++) {
       Packet& packet = burst.packets[i];
       packet.ordinal = ordinal_++;
-      packet.link_type = link_type;
-      packet.interface_id = interface_id;
+      packet.interface_id = ids_[packet.interface_id];
       bytes += packet.wire_length;
     }
     received_.store(ordinal_, std::memory_order_relaxed);
     received_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   }
 
-  const std::vector<std::string> files_;
-  size_t next_file_ = 0;  // the number of the file after file_
-  std::unique_ptr<CaptureFile> file_;
+  std::vector<FoundFile> files_;
+  const OpenMode mode_;
+  InterfaceNumbers interfaces_;
+  size_t next_file_ = 0;               // the number of the file after file_
+  std::unique_ptr<CaptureFile> file_;  // null: all are read
+  std::vector<uint16_t> ids_;          // by the number that file_ gives an interface
   BurstPool<FileBurst> pool_;
   uint64_t ordinal_ = 0;
-  std::optional<Error> failure_;  // stays once it is set
+  std::optional<Error> failure_;  // the first one
   std::atomic<bool> stopped_{false};
   std::atomic<uint64_t> received_{0}, received_bytes_{0};
-  std::vector<InterfaceInfo> interfaces_;
-  std::vector<uint16_t> interface_ids_;  // by file
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Source>> open_pcap_source(std::string_view path, const SourceOptions& options) {
-  auto files = list_files(std::string(path));
+Result<std::unique_ptr<Source>> open_pcap_source(const std::vector<std::string>& paths, const SourceOptions& options) {
+  if (options.follow && paths.size() > 1) return fail("one capture file can be followed, {} are given", paths.size());
+  auto files = find_capture_files(paths, {.follow = options.follow, .stop = options.stop});
   if (!files) return pass_on(files);
-  auto source = std::make_unique<PcapSource>(std::move(*files), options.bursts);
-  if (auto opened = source->open(); !opened) return pass_on(opened);
-  return source;
+  return std::make_unique<PcapSource>(std::move(*files), options);
 }
 
 }  // namespace gatetape

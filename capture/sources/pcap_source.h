@@ -1,9 +1,9 @@
-// A source that reads pcap and pcapng files: one queue, nanoseconds, any link type.
+// A source that reads capture files: one queue, nanoseconds, any link type.
 #pragma once
 
 #include <memory>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "capture/sources/source.h"
 #include "capture/sources/source_spec.h"
@@ -11,9 +11,10 @@
 
 namespace gatetape {
 
-// Opens a file, all capture files in a directory, or standard input for "-". Reads the headers of all files, so that a
-// wrong one fails here. When a file is damaged or ends within a packet, the source hands out everything before that
-// place; then poll() fails and names the file and the packet.
-Result<std::unique_ptr<Source>> open_pcap_source(std::string_view path, const SourceOptions& options);
+// Opens files, directories of files, or standard input for "-", which are read one after another (capture_paths.h).
+// Reads the headers of all, so that a wrong one fails here. When a file is damaged or ends within a packet, the source
+// hands out everything before that place and goes on with the next file; in the end poll() fails and names the file and
+// the packet.
+Result<std::unique_ptr<Source>> open_pcap_source(const std::vector<std::string>& paths, const SourceOptions& options);
 
 }  // namespace gatetape

@@ -47,7 +47,7 @@ struct PortBurst : Burst {
 class PortQueue {
  public:
   PortQueue(const PortTraits& traits, uint16_t queue, unsigned bursts)
-      : traits_(traits), queue_(queue), pool_(bursts) {}
+      : traits_(traits), queue_(queue), pool_(bursts, BurstPool<PortBurst>::Making::kAtOnce) {}
   PortQueue(const PortQueue&) = delete;
   PortQueue& operator=(const PortQueue&) = delete;
   ~PortQueue();

@@ -1,7 +1,9 @@
 #include "storage/query/extract.h"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
+#include <thread>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -177,6 +179,45 @@ std::vector<StoredSegment> there_throughout(std::vector<StoredSegment> before, s
 }
 
 }  // namespace
+
+Result<ExtractStatement> follow(StoreTail& tail, Expression& expression, const ExtractRequest& request,
+                                const std::function<bool()>& stop) {
+  using Steady = std::chrono::steady_clock;
+  constexpr std::chrono::milliseconds kPauseMin{200}, kStep{20};
+  if (Result<void> learned = expression.learned(); !learned) return pass_on(learned);
+  ExtractStatement statement;
+  statement.expression = expression.text();
+  statement.range = request.range;
+  statement.origin = request.origin;
+  statement.made_ns = wall_clock_ns();
+  Result<std::vector<StoreInterface>> interfaces = tail.interfaces();
+  if (!interfaces) return pass_on(interfaces);
+  PcapOutputOptions options = request.output;
+  options.interfaces = std::move(*interfaces);
+  Result<std::unique_ptr<PcapOutput>> output = PcapOutput::open(options);
+  if (!output) return pass_on(output);
+  const StoreQuery query{request.range.since_ns, request.range.until_ns, index_filter_of(expression)};
+  Result<void> written = (*output)->flush();
+  while (written && !stop()) {
+    const Steady::time_point begin = Steady::now();
+    Result<ReadStatistics> read = tail.packets(query, [&](const StoredPacket& packet) {
+      if (stop()) return false;
+      if (!expression.matches(packet)) return true;
+      note_packet(packet, statement);
+      written = (*output)->write(packet.packet);
+      return written.has_value();
+    });
+    if (!read) return pass_on(read);
+    if (written) written = (*output)->flush();
+    // At most half of the time is spent with reading.
+    const Steady::time_point end = Steady::now(), next = end + std::max<Steady::duration>(end - begin, kPauseMin);
+    while (Steady::now() < next && !stop()) std::this_thread::sleep_for(kStep);
+  }
+  if (written)
+    written = (*output)->finish("Extracted while it was being recorded: nothing is said of its completeness.");
+  if (!written) return pass_on(written);
+  return statement;
+}
 
 std::vector<LinkType> link_types_of(const StoreSummary& summary) {
   std::vector<LinkType> types;

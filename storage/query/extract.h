@@ -11,6 +11,7 @@
 #include "storage/query/pcap_output.h"
 #include "storage/query/statement.h"
 #include "storage/read/store_reader.h"
+#include "storage/read/stream_table.h"
 
 namespace gatetape {
 
@@ -26,6 +27,12 @@ struct ExtractRequest {
 // Precondition: `expression` is compiled. Afterwards it is resolved: index_filter_of() and explain() tell the question.
 Result<ExtractStatement> extract(StoreReader& reader, Expression& expression, const ExtractRequest& request,
                                  const std::function<bool()>& stop);
+
+// Writes the packets that are stored from now on, until `stop`, which is asked a few times a second at least, says so.
+// They reach the file within half a second. There is no statement of completeness: what it returns tells the packets
+// alone. Preconditions: `expression` is compiled and asks nothing of records. `request.written` is not called.
+Result<ExtractStatement> follow(StoreTail& tail, Expression& expression, const ExtractRequest& request,
+                                const std::function<bool()>& stop);
 
 // The link types of the store's interfaces, for Expression::compile.
 std::vector<LinkType> link_types_of(const StoreSummary& summary);

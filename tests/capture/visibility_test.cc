@@ -7,7 +7,7 @@ using namespace gatetape;
 namespace {
 
 bool says(const WorkerAccount& account, bool has_ingress, const char* words) {
-  for (const std::string& spot : blind_spots(account, has_ingress)) {
+  for (const std::string& spot : blind_spots(account, has_ingress, true)) {
     if (spot.find(words) != std::string::npos) return true;
   }
   return false;
@@ -25,12 +25,14 @@ WorkerAccount healthy() {
 }  // namespace
 
 TEST_CASE("a healthy mirror has nothing to complain about") {
-  CHECK(blind_spots(healthy(), true).empty());
-  CHECK(blind_spots(healthy(), false).empty());
+  CHECK(blind_spots(healthy(), true, true).empty());
+  CHECK(blind_spots(healthy(), false, true).empty());
 }
 
 TEST_CASE("each blind spot is named") {
-  CHECK(says(WorkerAccount(), true, "no packet at all"));
+  CHECK(says(WorkerAccount(), true, "no packet at all was received: is the mirror session up"));
+  CHECK(blind_spots(WorkerAccount(), true, false) ==
+        std::vector<std::string>{"no packet at all was read: the source has none"});
   WorkerAccount a = healthy();
   a[Counter::kToIngress] = a[Counter::kFromIngress] = 0;
   CHECK(says(a, true, "no packet to or from the ingress address"));
