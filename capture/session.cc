@@ -477,10 +477,10 @@ void Session::watch_for_failures() {
   }
 }
 
-// A file has an end. Standard input and a file that still grows are somebody else's capture, which goes on until it is
-// told to stop.
+// A file has an end. Pipes and a file that still grows are somebody else's capture, which goes on until it is told to
+// stop.
 bool Session::is_import() const {
-  return !live_ && !options_.follow && std::ranges::find(options_.sources, "pcap:-") == options_.sources.end();
+  return !live_ && !options_.follow && std::ranges::none_of(options_.sources, reads_a_pipe);
 }
 
 bool Session::all_finished() const {

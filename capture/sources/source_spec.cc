@@ -1,6 +1,8 @@
 #include "capture/sources/source_spec.h"
 
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "capture/sources/dpdk_source.h"
 #include "capture/sources/pcap_source.h"
@@ -47,6 +49,13 @@ Result<std::vector<std::unique_ptr<Source>>> open_sources(const std::vector<std:
     sources.push_back(std::move(*source));
   }
   return sources;
+}
+
+bool reads_a_pipe(const std::string& spec) {
+  if (!spec.starts_with(kFilePrefix)) return false;
+  const std::string path = spec.substr(kFilePrefix.size());
+  std::error_code unknown;
+  return path == "-" || std::filesystem::is_fifo(path, unknown);
 }
 
 Result<std::unique_ptr<Source>> open_source(const std::string& spec, const SourceOptions& options) {

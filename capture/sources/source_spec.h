@@ -34,6 +34,8 @@ Result<void> check_source_spec(std::string_view spec);
 // Errors name the source.
 Result<std::vector<std::unique_ptr<Source>>> open_sources(const std::vector<std::string>& specs,
                                                           const SourceOptions& options);
+// Whether the source is standard input or a named pipe: it has no end of its own.
+bool reads_a_pipe(const std::string& spec);
 // Opens one.
 Result<std::unique_ptr<Source>> open_source(const std::string& spec, const SourceOptions& options);
 

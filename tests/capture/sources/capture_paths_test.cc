@@ -251,4 +251,15 @@ TEST_CASE("A file that grows is read as it grows, until the source is stopped", 
   CHECK_FALSE(open_source("pcap:" + directory.path(), {.follow = true}));
 }
 
+TEST_CASE("pipes are told from files, which have an end", "[source]") {
+  const Directory directory;
+  const std::string pipe = directory.path() + "/pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(reads_a_pipe("pcap:-"));
+  CHECK(reads_a_pipe("pcap:" + pipe));
+  CHECK_FALSE(reads_a_pipe("pcap:" + pipe + "/missing"));
+  CHECK_FALSE(reads_a_pipe("pcap:" + directory.path()));
+  CHECK_FALSE(reads_a_pipe("if:eth0"));
+}
+
 }  // namespace gatetape
