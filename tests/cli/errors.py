@@ -26,7 +26,7 @@ WRONG = {
 }
 # Every text may be right: a name, a place, a switch.
 ANY = {"help", "config", "store", "verbose", "signing-key", "rules", "strict", "eve", "rules-cache", "summary", "write", "statement",
-       "require-complete", "explain", "bundle", "json", "watch", "checkpoint", "list", "midstream", "check"}
+       "require-complete", "explain", "bundle", "json", "watch", "checkpoint", "list", "midstream", "check", "follow"}
 
 
 def options_of(command):

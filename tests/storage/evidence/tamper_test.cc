@@ -488,6 +488,7 @@ TEST_CASE("a ring that has turned over verifies, with a tombstone for each segme
   TemporaryDirectory directory;
   StoreOptions options = small_store(directory.path("store"));
   options.ring_bytes_max = 2 << 20;
+  options.segment_stored_bytes_max = 1 << 20;  // two of these are the least ring
   options.segment_raw_bytes_max = 300'000;
   options.evidence.key = key;
   const auto packets = store_traffic(74, 6000);
