@@ -9,6 +9,7 @@
 #include "cli/syscall_filter.h"
 #include "common/log_style.h"
 #include "common/progress.h"
+#include "storage/query/retention.h"
 
 namespace gatetape {
 namespace {
@@ -101,6 +102,9 @@ class CaptureCommand : public Command {
     Result<void> started = checkpoints.start(options_.evidence.checkpoint_to, interrupt_flag(), hangup_count());
     if (!started) return started;
     evidence->hand_out = [&checkpoints](const std::string& note) { checkpoints.hand_out(note); };
+    uint64_t ring_bytes = 0;
+    for (const uint64_t bytes : options_.ring_sizes) ring_bytes += bytes;
+    if (ring_bytes != 0) evidence->run_facts.emplace_back(kRingBytesFact, std::to_string(ring_bytes));
     store.evidence = std::move(*evidence);
     return {};
   }

@@ -33,6 +33,7 @@ constexpr Subcommand kCommands[] = {
     {"capture", command_capture, {}, "record a port or a pcap file: filter, reassemble, match, store"},
     {"extract", command_extract, {}, "write stored packets that an expression selects to a pcapng file"},
     {"search", command_search, {}, "look through stored flows, HTTP transactions and alerts"},
+    {"show", command_show, {}, "all about one alert, transaction or flow: what was said, and what was around it"},
     {"stats", command_stats, {}, "the account: where every packet went, and what could not be seen"},
     {"verify", command_verify, {}, "check that a store is what was recorded and signed"},
     {"pin", command_pin, {}, "keep segments from being evicted, for a reason; list those that are kept"},

@@ -29,6 +29,7 @@ using MakeCommand = std::unique_ptr<Command> (*)();
 std::unique_ptr<Command> command_capture();
 std::unique_ptr<Command> command_extract();
 std::unique_ptr<Command> command_search();
+std::unique_ptr<Command> command_show();
 std::unique_ptr<Command> command_stats();
 std::unique_ptr<Command> command_verify();
 std::unique_ptr<Command> command_pin();

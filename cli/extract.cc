@@ -23,6 +23,7 @@
 #include "storage/query/bundle.h"
 #include "storage/query/extract.h"
 #include "storage/query/index_planning.h"
+#include "storage/query/record_lookup.h"
 
 namespace gatetape {
 
@@ -33,7 +34,7 @@ struct ExtractOptions {
   std::string output = "-";
   std::string format;  // empty: as the output's name says
   std::string statement;
-  std::string sid, community_id;
+  std::string sid, community_id, alert;
   std::string bundle, signing_key;
   bool require_complete = false, explain = false, follow = false;
 
@@ -70,6 +71,20 @@ CommandLine::Take take_term(const char* name, std::string& value) {
     value = text;
     return {};
   };
+}
+
+// Joins the expression with the connections that --alert means. One id may, rarely, mean several.
+Result<Expression> with_alert(StoreReader& reader, const Expression& expression, const std::string& id,
+                              const TimeRange& range) {
+  Result<std::vector<KeptRecord>> records = find_records(reader, id, range);
+  if (!records) return pass_on(records);
+  if (records->empty()) return fail("--alert {}: nothing in this store has that ID", id);
+  std::string flows;
+  for (const KeptRecord& kept : *records) {
+    flows += fmt::format("{}flow_id {}", flows.empty() ? "" : " or ", flow_id_of(kept.record()));
+  }
+  return Expression::parse(expression.selects_everything() ? flows
+                                                           : fmt::format("({}) and ({})", expression.text(), flows));
 }
 
 Result<void> write_statement(const std::string& path, const ExtractStatement& statement) {
@@ -221,6 +236,10 @@ int extract_and_tell(const CommandLine& line, const ExtractOptions& o) {
   if (!expression) return line.usage_error(expression.error().message);
   Result<std::unique_ptr<StoreReader>> reader = open_store(o.query.store);
   if (!reader) return line.failed(reader.error());
+  if (!o.alert.empty()) {
+    expression = with_alert(**reader, *expression, o.alert, o.query.range);
+    if (!expression) return line.failed(expression.error());
+  }
   Result<StoreSummary> summary = (*reader)->summary();
   if (!summary) return line.failed(summary.error());
   Result<std::vector<std::string>> notes = expression->compile(link_types_of(*summary));
@@ -281,6 +300,8 @@ class ExtractCommand : public Command {
                 "format of the file; both have nanoseconds (default: pcap for a FILE that ends in .pcap, else pcapng)");
     line.take("sid", "N", take_term("sid", o_.sid), "short for: EXPR and sid N");
     line.take("community-id", "C", take_term("community_id", o_.community_id), "short for: EXPR and community_id C");
+    line.take("alert", "ID", take_record_id(o_.alert),
+              "packets of the connection of one alert, transaction or flow, by the ID that 'search' prints");
     line.text("statement", "FILE", o_.statement, "write a JSON statement of what was extracted and how complete it is");
     line.flag("require-complete", o_.require_complete, "end with 3 unless the extract is shown to be complete");
     line.flag("follow", o_.follow,

@@ -5,9 +5,9 @@
 #include "cli/rights.h"
 #include "common/count_text.h"
 #include "common/human_time.h"
-#include "common/json_writer.h"
 #include "common/log.h"
 #include "common/time_text.h"
+#include "packet/record_fields.h"
 
 namespace gatetape {
 
@@ -16,9 +16,10 @@ const char* const kExpressionHelp =
     "It "
     "may also use these names of Gatetape's own; values may be in double quotes:\n"
     "  any.host A[/L]  any.port N  vlan.id N   packets; behind VLAN tags too\n"
-    "  http.host  http.uri  http.method        connections with such a transaction\n"
-    "  http.status                             (== != contains; < <= > >= for\n"
-    "                                          numbers); with 'and': one transaction\n"
+    "  http.status  alert.signature  duration  connections with such a record (== !=\n"
+    "  ... (the fields of 'search --help')     contains; for numbers < <= > >=); with\n"
+    "                                          'and': one record; sizes may be 10K,\n"
+    "                                          durations 1.5 (seconds) or 250ms\n"
     "  sid N                                   connections in which that rule alerted\n"
     "  community_id C   flow_id N              one connection";
 
@@ -93,27 +94,17 @@ Result<void> QueryOptions::check(const CommandLine& line) {
   return {};
 }
 
+CommandLine::Take take_record_id(std::string& id) {
+  return [&id](const std::string& text) -> Result<void> {
+    if (!is_record_id(text)) return fail("an ID has ten characters, as in a7k3m9q2xd");
+    id = text;
+    return {};
+  };
+}
+
 Result<std::unique_ptr<StoreReader>> open_store(const std::vector<std::string>& store) {
   if (Result<void> are_stores = check_stores(store); !are_stores) return pass_on(are_stores);
   return StoreReader::open(store);
-}
-
-std::string printable(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size();) {
-    const size_t length = utf8_sequence_length(text.substr(i));
-    const auto c = static_cast<uint8_t>(text[i]);
-    const bool control =
-        length == 0 || c < 0x20 || c == 0x7f || (length == 2 && c == 0xc2 && (text[i + 1] & 0x60) == 0);
-    if (control) {
-      out += fmt::format("\\x{:02x}", c);
-      ++i;
-    } else {
-      out.append(text, i, length);
-      i += length;
-    }
-  }
-  return out;
 }
 
 void warn_of_damage(const ReadStatistics& read) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/output/terminal.h"
 #include "expression/expression.h"
 #include "storage/read/store_reader.h"
 
@@ -31,11 +32,11 @@ void add_store_option(CommandLine& line, std::vector<std::string>& store);
 // Fails when a directory cannot be read, or has nothing of a store in it.
 Result<void> check_stores(const std::vector<std::string>& directories);
 
+// Takes the ID of a record, as 'search' prints it.
+CommandLine::Take take_record_id(std::string& id);
+
 // Opens the store in the directories that --store names.
 Result<std::unique_ptr<StoreReader>> open_store(const std::vector<std::string>& store);
-
-// Makes text from traffic safe for a terminal: bytes that are not printable become \xNN, so that none moves the cursor.
-std::string printable(std::string_view text);
 
 // Warns on stderr of the damage that was met.
 void warn_of_damage(const ReadStatistics& read);

@@ -12,6 +12,7 @@
 #include "common/time_text.h"
 #include "packet/account_report.h"
 #include "storage/query/account_span.h"
+#include "storage/query/retention.h"
 
 namespace gatetape {
 
@@ -20,6 +21,7 @@ namespace {
 struct StoreState {
   StoreSummary summary;
   AccountSpan account;
+  Retention retention;
   std::vector<std::string> blind_spots;  // from the last run's account
 };
 
@@ -28,7 +30,10 @@ Result<StoreState> read_state(const std::vector<std::string>& store) {
   if (!reader) return pass_on(reader);
   Result<StoreSummary> summary = (*reader)->summary();
   if (!summary) return pass_on(summary);
-  StoreState state{std::move(*summary), {}, {}};
+  Result<std::vector<StoredSegment>> segments = (*reader)->segments();
+  if (!segments) return pass_on(segments);
+  StoreState state{std::move(*summary), {}, {}, {}};
+  state.retention = retention_of(system_files(), store, state.summary, *segments, wall_clock_ns());
   const auto add = [&](const Record& record) {
     state.account.add(std::get<AccountRecord>(record));
     return !interrupted();
@@ -52,6 +57,59 @@ double ratio(const StoreSummary& summary) {
 
 // ---------------------------------------------------------------- for people
 
+// A length of time in the two units that matter: "3 d 4 h".
+std::string span_text(double seconds) {
+  struct Unit {
+    double seconds;
+    const char* name;
+  };
+  static constexpr Unit kUnits[] = {{86400, "d"}, {3600, "h"}, {60, "min"}};
+  for (size_t i = 0; i < std::size(kUnits); ++i) {
+    if (seconds < kUnits[i].seconds) continue;
+    const auto whole = static_cast<uint64_t>(seconds / kUnits[i].seconds);
+    const double rest = seconds - static_cast<double>(whole) * kUnits[i].seconds;
+    const Unit& next = i + 1 < std::size(kUnits) ? kUnits[i + 1] : Unit{1, "s"};
+    const auto parts = static_cast<uint64_t>(rest / next.seconds);
+    const std::string text = fmt::format("{} {}", format_count(whole), kUnits[i].name);
+    return parts == 0 ? text : fmt::format("{} {} {}", text, parts, next.name);
+  }
+  return fmt::format("{:.1f} s", seconds);
+}
+
+double reach_seconds(const StoreSummary& s) {
+  return static_cast<double>(s.newest_ns - s.oldest_ns) / static_cast<double>(kNanosecondsPerSecond);
+}
+
+// How far back the ring reaches, and for how long it lasts.
+std::string retention_text(const StoreState& state) {
+  const Retention& r = state.retention;
+  const auto row = [](const char* name, const std::string& text) { return fmt::format("  {:<26}{}\n", name, text); };
+  std::string out;
+  if (state.summary.packets != 0)
+    out += row("reaches back", span_text(reach_seconds(state.summary)) + ", from the oldest packet to the newest");
+  out += row("ring", r.ring_bytes == 0 ? "no --ring-size: as large as the disk allows" : format_size(r.ring_bytes));
+  if (r.bytes_per_second > 0) {
+    const std::string rate = format_size(static_cast<uint64_t>(r.bytes_per_second * 86400)) + " a day";
+    const auto fits = r.seconds_that_fit();
+    out += row("at the last run's rate", fits ? fmt::format("{}: {} fit", rate, span_text(*fits)) : rate);
+  }
+  out += row("overwritten", r.overwritten_segments == 0
+                                ? "nothing yet"
+                                : fmt::format("{} in {}, until {}", counted(r.overwritten_packets, "packet", "packets"),
+                                              counted(r.overwritten_segments, "segment", "segments"),
+                                              format_time(*r.overwritten_until_ns)));
+  if (r.unclean_runs_ns.empty()) return out;
+  constexpr size_t kNamed = 5;
+  std::string begun;
+  const size_t first = r.unclean_runs_ns.size() - std::min(r.unclean_runs_ns.size(), kNamed);
+  for (size_t i = first; i < r.unclean_runs_ns.size(); ++i) {
+    begun += (begun.empty() ? "" : ", ") + format_time(r.unclean_runs_ns[i]);
+  }
+  return out + row("runs without an end",
+                   fmt::format("{} (killed, or the power failed), begun {}{}", format_count(r.unclean_runs_ns.size()),
+                               first == 0 ? "" : "..., ", begun));
+}
+
 std::string text_of(const StoreState& state) {
   const StoreSummary& s = state.summary;
   std::string out = "Store\n";
@@ -64,6 +122,7 @@ std::string text_of(const StoreState& state) {
     out += fmt::format("  {:<26}{}\n  {:<26}{}\n", "oldest packet", format_time(s.oldest_ns), "newest packet",
                        format_time(s.newest_ns));
   }
+  out += retention_text(state);
   for (const StoreInterface& interface : s.interfaces) {
     out += fmt::format("  {:<26}{} (link type {}){}\n", "interface", printable(interface.name),
                        static_cast<int>(interface.link_type),
@@ -102,6 +161,19 @@ void append_run(JsonWriter& json, const PortAccount& port, const WorkerAccount& 
   json.field("from_ingress", worker[Counter::kFromIngress]);
 }
 
+void append_retention(JsonWriter& json, const StoreState& state) {
+  const Retention& r = state.retention;
+  if (state.summary.packets != 0) json.field("reach_seconds", reach_seconds(state.summary));
+  if (r.ring_bytes != 0) json.field("ring_bytes", r.ring_bytes);
+  if (r.bytes_per_second > 0) json.field("stored_bytes_per_second", r.bytes_per_second);
+  if (const auto fits = r.seconds_that_fit()) json.field("seconds_that_fit", *fits);
+  json.begin_object("overwritten").field("packets", r.overwritten_packets).field("segments", r.overwritten_segments);
+  if (r.overwritten_until_ns) json.field("until", format_time(*r.overwritten_until_ns));
+  json.end_object().begin_array("unclean_runs");
+  for (const int64_t begun_ns : r.unclean_runs_ns) json.value(format_time(begun_ns));
+  json.end_array();
+}
+
 std::string json_of(const StoreState& state) {
   const StoreSummary& s = state.summary;
   std::string out;
@@ -110,6 +182,7 @@ std::string json_of(const StoreState& state) {
   json.field("stored_bytes", s.stored_bytes).field("ratio", ratio(s)).field("segments", s.segments);
   json.field("segments_open", s.segments_open);
   if (s.packets != 0) json.field("oldest", format_time(s.oldest_ns)).field("newest", format_time(s.newest_ns));
+  append_retention(json, state);
   json.begin_array("interfaces");
   for (const StoreInterface& interface : s.interfaces) {
     json.begin_object().field("name", interface.name).field("link_type", static_cast<int>(interface.link_type));
@@ -159,11 +232,13 @@ class StatsCommand : public Command {
 
   int run(const CommandLine& line) override {
     catch_interrupts();
+    const char* separator = "";  // between what is printed each second, where nothing can be redrawn
     do {
       const Result<StoreState> state = read_state(store_);
       if (!state) return line.failed(state.error());
       if (interrupted()) return watch_ ? kExitDone : line.failed(Error{"interrupted"});
-      fmt::print("{}{}", redraw() ? "\x1b[H\x1b[J" : "", json_ ? json_of(*state) : text_of(*state));
+      fmt::print("{}{}", redraw() ? "\x1b[H\x1b[J" : separator, json_ ? json_of(*state) : text_of(*state));
+      if (!json_) separator = "\n";
       if (std::fflush(stdout) != 0) return line.failed(Error{"standard output: it cannot be written"});
       if (watch_ && !interrupted()) wait_a_second();
     } while (watch_ && !interrupted());

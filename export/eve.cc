@@ -6,6 +6,7 @@
 #include "common/json_writer.h"
 #include "common/time_text.h"
 #include "packet/account_report.h"
+#include "packet/record_fields.h"
 #include "packet/record_values.h"
 
 namespace gatetape {
@@ -265,31 +266,6 @@ void append_eve(std::string& out, const Record& record) {
         json.end_object();
       },
       record);
-}
-
-std::string protocol_name(uint8_t protocol) {
-  switch (protocol) {
-    case kProtocolIcmp:
-      return "ICMP";
-    case kProtocolTcp:
-      return "TCP";
-    case kProtocolUdp:
-      return "UDP";
-    case kProtocolIcmpv6:
-      return "IPv6-ICMP";
-    case kProtocolSctp:
-      return "SCTP";
-    case 2:
-      return "IGMP";
-    case 47:
-      return "GRE";
-    case 50:
-      return "ESP";
-    case 51:
-      return "AH";
-    default:
-      return fmt::format("{:03}", protocol);
-  }
 }
 
 }  // namespace gatetape

@@ -15,7 +15,4 @@ namespace gatetape {
 // plus one.
 void append_eve(std::string& out, const Record& record);
 
-// A protocol number as EVE prints it: "TCP", "UDP", "ICMP", "IPv6-ICMP", ... or three digits.
-std::string protocol_name(uint8_t protocol);
-
 }  // namespace gatetape

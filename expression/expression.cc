@@ -7,6 +7,10 @@ namespace gatetape {
 
 namespace {
 
+struct RecordSpan {
+  int64_t first_ns = 0, last_ns = 0;
+};
+
 // Returns the column that libpcap's message is about: the word that it quotes, or else the start of the piece.
 size_t column_of(const ExpressionPiece& piece, const std::string& message) {
   for (const char quote : {'\'', '"'}) {
@@ -51,15 +55,38 @@ Result<void> check_for_records(const ExpressionNode& node, const std::string& te
   return {};
 }
 
+// From when to when a record counts.
+RecordSpan span_of(const Record& record) {
+  if (const auto* http = std::get_if<HttpRecord>(&record)) {
+    return {http->timestamp_ns, std::max(http->timestamp_ns, http->response_timestamp_ns)};
+  }
+  if (const auto* flow = std::get_if<FlowRecord>(&record)) return {flow->first_timestamp_ns, flow->last_timestamp_ns};
+  return std::visit(
+      [](const auto& concrete) -> RecordSpan {
+        if constexpr (requires { concrete.timestamp_ns; }) return {concrete.timestamp_ns, concrete.timestamp_ns};
+        return {};
+      },
+      record);
+}
+
 void learn_flow(ConnectionTerm& term, const Record& record, const TimeRange& range) {
-  if (const auto* http = std::get_if<HttpRecord>(&record); http != nullptr && is_http(term.name)) {
-    const int64_t last = std::max(http->timestamp_ns, http->response_timestamp_ns);
-    if (!range.touches(http->timestamp_ns, last)) return;
-    if (transaction_holds(term.node, fields_of(*http))) term.flows.insert(http->flow_id);
-  } else if (const auto* alert = std::get_if<AlertRecord>(&record); alert != nullptr && term.name == OwnName::kSid) {
-    if (!range.touches(alert->timestamp_ns, alert->timestamp_ns)) return;
+  const RecordSpan span = span_of(record);
+  if (!range.touches(span.first_ns, span.last_ns)) return;
+  if (term.name == OwnName::kField) {
+    const RecordTypes type = RecordTypes{1} << std::visit([](const auto& r) { return r.kType; }, record);
+    if ((term.of & type) != 0 && fields_hold(term.node, record)) term.flows.insert(flow_id_in(record));
+  } else if (const auto* alert = std::get_if<AlertRecord>(&record); alert != nullptr) {
     if (term.node.own.holds(uint64_t{alert->sid})) term.flows.insert(alert->flow_id);
   }
+}
+
+// The rules whose number a tree of terms on alerts asks for.
+void add_sids(const ExpressionNode& node, std::vector<uint64_t>& sids) {
+  const bool by_number = node.own.name == OwnName::kSid || (node.own.field && node.own.field->name() == "alert.sid");
+  if (node.kind == ExpressionNode::Kind::kOwn && by_number && node.own.comparison == Comparison::kEqual) {
+    sids.push_back(node.own.number);
+  }
+  for (const ExpressionNode& child : node.children) add_sids(child, sids);
 }
 
 }  // namespace
@@ -81,8 +108,7 @@ RecordTypes Expression::record_types() const {
     if (term.name == OwnName::kCommunityId) {
       types |= gatetape::record_types<HttpRecord, FlowRecord, AlertRecord>();
     } else {
-      types |=
-          term.name == OwnName::kSid ? gatetape::record_types<AlertRecord>() : gatetape::record_types<HttpRecord>();
+      types |= term.name == OwnName::kSid ? gatetape::record_types<AlertRecord>() : term.of;
     }
   }
   return types;
@@ -90,10 +116,7 @@ RecordTypes Expression::record_types() const {
 
 std::vector<uint64_t> Expression::sids() const {
   std::vector<uint64_t> out;
-  for (const ConnectionTerm& term : parts_->connections) {
-    const OwnTerm& own = term.node.own;
-    if (term.name == OwnName::kSid && own.comparison == Comparison::kEqual) out.push_back(own.number);
-  }
+  for (const ConnectionTerm& term : parts_->connections) add_sids(term.node, out);
   return out;
 }
 

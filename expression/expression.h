@@ -7,10 +7,10 @@
 //    A piece such as `vlan 12`, which changes how libpcap reads all that follows it in the text, has that effect on
 //    later pieces too. A packet that was captured too short for a piece does not match that piece; libpcap alone would
 //    let such a packet fail the whole filter.
-//  - A term on http.* selects the packets of connections that carried such a transaction within the time range. Terms
-//    on http.* that are joined by `and` or `or` must hold for one and the same transaction. A value that a transaction
-//    does not have (no status yet, no Host) satisfies no term.
-//  - A term on sid selects the connections in which the rule alerted. Terms on http.* and sid are resolved through the
+//  - A term on a field of records (packet/record_fields.h) selects the packets of connections with such a record in the
+//    time range. Terms on records of one type that are joined by `and` or `or` must hold for one record. A value that a
+//    record does not have (no status yet, no Host) satisfies no term.
+//  - A term on sid selects the connections in which the rule alerted. Terms on fields and sid are resolved through the
 //    store's records before packets are read.
 //  - `!=` on a name that a packet may have several of (any.host, any.port, vlan.id) means that none of them is equal.
 //

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <optional>
 
+#include "common/time_text.h"
 #include "expression/expression_lexer.h"
 
 namespace gatetape {
@@ -25,6 +26,13 @@ bool is_unknown_name(std::string_view text, const ExpressionToken& word) {
   if (std::isalpha(static_cast<unsigned char>(word.text[0])) == 0) return false;
   const ExpressionToken second = ExpressionLexer(text, word.end).next();
   return second.kind == Token::kString || comparison_of(second.text).has_value();
+}
+
+// The own name that a word is where it stands.
+std::optional<OwnNameInfo> own_name_at(std::string_view text, const ExpressionToken& word) {
+  std::optional<OwnNameInfo> info = find_own_name(word.text);
+  if (!info || !info->needs_comparison) return info;
+  return comparison_of(ExpressionLexer(text, word.end).next().text) ? info : std::nullopt;
 }
 
 class Parser {
@@ -109,7 +117,7 @@ class Parser {
       case Token::kOpen:
         return starts_arithmetic() ? atom() : group();
       default:
-        return find_own_name(token.text) != nullptr ? own_term() : atom();
+        return own_name_at(lexer_.text(), token) ? own_term() : atom();
     }
   }
 
@@ -149,7 +157,7 @@ class Parser {
       const bool boolean = token.kind == Token::kAnd || token.kind == Token::kOr;
       if (boolean && open.empty() && !(direction && next_is_direction())) break;
       if (token.kind == Token::kClose && open.empty()) break;
-      if (find_own_name(token.text) != nullptr) return misplaced_own(token, node.begin);
+      if (own_name_at(lexer_.text(), token)) return misplaced_own(token, node.begin);
       if (is_unknown_name(lexer_.text(), token)) return error(token.begin, "unknown name '{}'", token.text);
       if (token.kind == Token::kOpen) open.push_back(token.begin);
       if (token.kind == Token::kClose) open.pop_back();
@@ -193,7 +201,7 @@ class Parser {
 
   Result<ExpressionNode> own_term() {
     const ExpressionToken name = lexer_.next();
-    const OwnNameInfo& entry = *find_own_name(name.text);
+    const OwnNameInfo entry = *find_own_name(name.text);
     qualifiers_ = {};
     if (entry.value == OwnNameInfo::Value::kUnsupported)
       return error(name.begin, "'{}' is not supported yet", name.text);
@@ -202,6 +210,7 @@ class Parser {
     node.has_own = true;
     node.begin = name.begin;
     node.own.name = entry.name;
+    node.own.field = entry.field;
     const ExpressionToken token = lexer_.peek();
     if (const auto comparison = comparison_of(token.text)) {
       lexer_.next();
@@ -218,19 +227,44 @@ class Parser {
     const size_t at = lexer_.peek().begin;
     Result<std::string> read = lexer_.peek().kind == Token::kString ? quoted() : Result<std::string>(bare());
     if (!read) return pass_on(read);
-    if (entry.value == OwnNameInfo::Value::kText) {
+    const bool is_text =
+        entry.field ? entry.field->kind() == FieldKind::kText : entry.value == OwnNameInfo::Value::kText;
+    if (is_text) {
       if (read->empty()) return error(at, "{} needs a value, as in {} == \"...\"", entry.word, entry.word);
-      own.text = entry.name == OwnName::kHttpHost ? lower(*read) : *read;
+      own.text = entry.word == "http.host" ? lower(*read) : *read;
+      own.is_number = number_of(*read, own.number);
+    } else if (entry.field) {
+      return field_number(*entry.field, *read, at, own);
     } else if (entry.value == OwnNameInfo::Value::kPrefix) {
       Result<IpPrefix> prefix = IpPrefix::parse(*read);
       if (!prefix) return error(at, "'{}' is neither an IP address nor a network such as 10.0.0.0/8", *read);
       own.prefix = *prefix;
     } else {
-      const auto [end, failed] = std::from_chars(read->data(), read->data() + read->size(), own.number);
-      if (failed != std::errc() || end != read->data() + read->size() || own.number > entry.number_max) {
+      if (!number_of(*read, own.number) || own.number > entry.number_max) {
         return error(at, "'{}' is not a number from 0 to {} ({})", *read, entry.number_max, entry.word);
       }
     }
+    return {};
+  }
+
+  static bool number_of(const std::string& text, uint64_t& number) {
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return failed == std::errc() && end == text.data() + text.size();
+  }
+
+  // Sizes may have units (10K), durations are in seconds unless they have one (1.5, 250ms).
+  Result<void> field_number(const FieldRef& field, const std::string& text, size_t at, OwnTerm& own) {
+    if (field.kind() == FieldKind::kDuration) {
+      const bool unit = !text.empty() && std::isalpha(static_cast<unsigned char>(text.back())) != 0;
+      const Result<int64_t> duration = parse_time((unit ? "+" : "@") + text, 0);
+      if (!duration) return error(at, "'{}' is not a duration such as 1.5, 250ms or 2m ({})", text, field.name());
+      own.number = static_cast<uint64_t>(*duration);
+      return {};
+    }
+    if (number_of(text, own.number) && own.number <= INT64_MAX) return {};
+    const Result<uint64_t> size = parse_size(text);
+    if (field.kind() != FieldKind::kBytes || !size) return error(at, "'{}' is not a number ({})", text, field.name());
+    own.number = *size;
     return {};
   }
 
@@ -270,7 +304,7 @@ Result<ExpressionNode> parse_expression(std::string_view text) {
 bool mentions_own_names(std::string_view text) {
   ExpressionLexer lexer(text);
   for (ExpressionToken token = lexer.next(); token.kind != Token::kEnd; token = lexer.next()) {
-    if (find_own_name(token.text) != nullptr || is_unknown_name(text, token)) return true;
+    if (own_name_at(text, token) || is_unknown_name(text, token)) return true;
   }
   return false;
 }

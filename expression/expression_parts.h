@@ -24,10 +24,11 @@ struct ExpressionPiece {
   std::map<LinkType, BpfProgram> by_link_type;
 };
 
-// A term that selects connections: http.* terms of one transaction, sid, or community_id.
+// A term that selects connections: terms on fields of one record, sid, or community_id.
 struct ConnectionTerm {
   ExpressionNode node;
-  OwnName name = OwnName::kSid;  // kHttpHost for all of http.*
+  OwnName name = OwnName::kSid;
+  RecordTypes of = 0;  // kField: the records of a connection by which it is selected
   std::unordered_set<uint64_t> flows;
   // For community_id: the connection's endpoints, once a record told them; and the answers for packets, by flow.
   std::optional<Endpoints> endpoints;
@@ -67,14 +68,8 @@ std::string describe(const ExpressionTerm& term);
 
 // expression_records.cc
 
-// The fields of a transaction that terms ask for. They come from an HTTP record, or from an alert that carries them.
-struct TransactionFields {
-  std::string_view host, uri, method;
-  uint16_t status;
-};
-// Returns whether a tree of http.* terms holds for one transaction.
-bool transaction_holds(const ExpressionNode& node, const TransactionFields& fields);
-TransactionFields fields_of(const HttpRecord& record);
+// Returns whether a tree of terms on fields holds for one record.
+bool fields_hold(const ExpressionNode& node, const Record& record);
 // Return the endpoints and the flow of a record, or nullptr and 0 for records that belong to no flow.
 const Endpoints* endpoints_in(const Record& record);
 uint64_t flow_id_in(const Record& record);

@@ -9,20 +9,9 @@ namespace {
 using Kind = ExpressionTerm::Kind;
 using NodeKind = ExpressionNode::Kind;
 
-bool field_holds(const OwnTerm& term, const TransactionFields& fields) {
-  const auto text_holds = [&](std::string_view value) { return !value.empty() && term.holds(value); };
-  switch (term.name) {
-    case OwnName::kHttpHost:
-      return text_holds(fields.host);
-    case OwnName::kHttpUri:
-      return text_holds(fields.uri);
-    case OwnName::kHttpMethod:
-      return text_holds(fields.method);
-    case OwnName::kHttpStatus:
-      return fields.status != 0 && term.holds(uint64_t{fields.status});
-    default:
-      return false;
-  }
+bool can_answer(const ExpressionNode& node, const Record& record) {
+  if (node.kind == NodeKind::kOwn) return node.own.field->answered_by(record);
+  return std::ranges::all_of(node.children, [&](const ExpressionNode& child) { return can_answer(child, record); });
 }
 
 const uint16_t* vlan_ids_in(const Record& record) {
@@ -60,15 +49,10 @@ bool record_holds(const OwnTerm& own, const Record& record, const Endpoints& end
 // Returns the record's own answer, or nothing when only its connection can answer.
 std::optional<bool> own_answer(const ConnectionTerm& term, const Record& record, const Endpoints& endpoints) {
   if (term.name == OwnName::kCommunityId) return is_community(term.node.own, endpoints);
-  if (const auto* http = std::get_if<HttpRecord>(&record); http != nullptr && is_http(term.name)) {
-    return transaction_holds(term.node, fields_of(*http));
+  if (term.name == OwnName::kField) {
+    return can_answer(term.node, record) ? std::optional(fields_hold(term.node, record)) : std::nullopt;
   }
-  if (const auto* alert = std::get_if<AlertRecord>(&record)) {
-    if (term.name == OwnName::kSid) return term.node.own.holds(uint64_t{alert->sid});
-    if (alert->has_transaction) {
-      return transaction_holds(term.node, {alert->host, alert->uri, alert->method, alert->status});
-    }
-  }
+  if (const auto* alert = std::get_if<AlertRecord>(&record)) return term.node.own.holds(uint64_t{alert->sid});
   return std::nullopt;
 }
 
@@ -90,15 +74,11 @@ bool piece_holds(const ExpressionNode& node, const Endpoints& endpoints) {
 
 }  // namespace
 
-bool transaction_holds(const ExpressionNode& node, const TransactionFields& fields) {
-  const auto child_holds = [&](const ExpressionNode& child) { return transaction_holds(child, fields); };
-  if (node.kind == NodeKind::kOwn) return field_holds(node.own, fields);
+bool fields_hold(const ExpressionNode& node, const Record& record) {
+  const auto child_holds = [&](const ExpressionNode& child) { return fields_hold(child, record); };
+  if (node.kind == NodeKind::kOwn) return node.own.holds(node.own.field->value(record));
   if (node.kind == NodeKind::kAnd) return std::ranges::all_of(node.children, child_holds);
   return std::ranges::any_of(node.children, child_holds);
-}
-
-TransactionFields fields_of(const HttpRecord& record) {
-  return {record.host, record.uri, record.method, record.status};
 }
 
 const Endpoints* endpoints_in(const Record& record) {

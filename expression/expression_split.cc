@@ -10,10 +10,13 @@ namespace {
 using Kind = ExpressionTerm::Kind;
 using NodeKind = ExpressionNode::Kind;
 
-bool is_http_only(const ExpressionNode& node) {
-  if (node.kind == NodeKind::kOwn) return is_http(node.own.name);
-  if (node.kind != NodeKind::kAnd && node.kind != NodeKind::kOr) return false;
-  return std::ranges::all_of(node.children, is_http_only);
+// The records whose fields all of the tree's terms ask for, so that one record may answer them; 0 when there are none.
+RecordTypes common_records(const ExpressionNode& node) {
+  if (node.kind == NodeKind::kOwn) return node.own.field ? node.own.field->of_connection() : 0;
+  if (node.kind != NodeKind::kAnd && node.kind != NodeKind::kOr) return 0;
+  const RecordTypes first = common_records(node.children[0]);
+  const auto same = [&](const ExpressionNode& child) { return common_records(child) == first; };
+  return std::ranges::all_of(node.children, same) ? first : 0;
 }
 
 class Splitter {
@@ -22,7 +25,7 @@ class Splitter {
 
   ExpressionTerm split(const ExpressionNode& node) {
     if (!node.has_own) return piece(node);
-    if (is_http_only(node)) return connection(node, text_of(node));
+    if (common_records(node) != 0) return connection(node, text_of(node));
     if (node.kind == NodeKind::kNot) {
       ExpressionTerm term;
       term.kind = Kind::kNot;
@@ -62,7 +65,8 @@ class Splitter {
     term.index = parts_.connections.size();
     term.text = std::move(text);
     ConnectionTerm& added = parts_.connections.emplace_back();
-    added.name = is_http_only(node) ? OwnName::kHttpHost : node.own.name;
+    added.of = common_records(node);
+    added.name = added.of != 0 ? OwnName::kField : node.own.name;
     added.node = std::move(node);
     return term;
   }
@@ -80,11 +84,12 @@ class Splitter {
   }
 
   // Splits an `and` or `or`. In `a and b and http.x and c and http.y`, the pieces are "a and b" and "c", and one
-  // transaction must have x and y.
+  // transaction must have x and y; terms on records of another type are another one's.
   ExpressionTerm chain(const ExpressionNode& node) {
     ExpressionTerm term;
     term.kind = node.kind == NodeKind::kAnd ? Kind::kAnd : Kind::kOr;
-    std::vector<ExpressionNode> run, transaction;
+    std::vector<ExpressionNode> run;
+    std::map<RecordTypes, std::vector<ExpressionNode>> by_record;
     const auto end_run = [&] {
       if (!run.empty()) term.children.push_back(piece(group(node.kind, std::move(run))));
       run.clear();
@@ -95,20 +100,20 @@ class Splitter {
         continue;
       }
       end_run();
-      if (is_http_only(child)) {
-        transaction.push_back(child);
+      if (const RecordTypes of = common_records(child); of != 0) {
+        by_record[of].push_back(child);
       } else {
         term.children.push_back(split(child));
       }
     }
     end_run();
-    if (!transaction.empty()) {
+    for (auto& [of, members] : by_record) {
       std::string text;
-      for (const ExpressionNode& member : transaction) {
+      for (const ExpressionNode& member : members) {
         if (!text.empty()) text += node.kind == NodeKind::kAnd ? " and " : " or ";
         text += text_of(member);
       }
-      term.children.push_back(connection(group(node.kind, std::move(transaction)), std::move(text)));
+      term.children.push_back(connection(group(node.kind, std::move(members)), std::move(text)));
     }
     return term;
   }

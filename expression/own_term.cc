@@ -6,17 +6,20 @@ namespace {
 
 using Value = OwnNameInfo::Value;
 
-constexpr OwnNameInfo kOwnNames[] = {
+struct OwnNameRow {
+  std::string_view word;
+  OwnName name;
+  Value value;
+  uint64_t number_max;
+};
+
+constexpr OwnNameRow kOwnNames[] = {
     {"any.host", OwnName::kAnyHost, Value::kPrefix, 0},
     {"any.port", OwnName::kAnyPort, Value::kNumber, 65535},
     {"vlan.id", OwnName::kVlanId, Value::kNumber, 4095},
     {"flow_id", OwnName::kFlowId, Value::kNumber, UINT64_MAX},
     {"community_id", OwnName::kCommunityId, Value::kText, 0},
     {"sid", OwnName::kSid, Value::kNumber, UINT32_MAX},
-    {"http.host", OwnName::kHttpHost, Value::kText, 0},
-    {"http.status", OwnName::kHttpStatus, Value::kNumber, 999},
-    {"http.uri", OwnName::kHttpUri, Value::kText, 0},
-    {"http.method", OwnName::kHttpMethod, Value::kText, 0},
     {"inner.host", OwnName::kAnyHost, Value::kUnsupported, 0},
     {"tunnel.id", OwnName::kAnyHost, Value::kUnsupported, 0},
     {"tls.sni", OwnName::kAnyHost, Value::kUnsupported, 0},
@@ -45,11 +48,14 @@ bool compare(Comparison comparison, const Ordered& left, const Ordered& right) {
 
 }  // namespace
 
-const OwnNameInfo* find_own_name(std::string_view word) {
-  for (const OwnNameInfo& entry : kOwnNames) {
-    if (entry.word == word) return &entry;
+std::optional<OwnNameInfo> find_own_name(std::string_view word) {
+  for (const OwnNameRow& row : kOwnNames) {
+    if (row.word == word) return OwnNameInfo{word, row.name, row.value, row.number_max};
   }
-  return nullptr;
+  std::optional<FieldRef> field = FieldRef::find(word);
+  if (!field || field->of_connection() == 0) return std::nullopt;
+  const bool needs_comparison = field->is_named_value() || word.find('.') == std::string_view::npos;
+  return OwnNameInfo{.word = word, .field = std::move(field), .needs_comparison = needs_comparison};
 }
 
 std::optional<Comparison> comparison_of(std::string_view text) {
@@ -63,13 +69,6 @@ std::optional<Comparison> comparison_of(std::string_view text) {
   return std::nullopt;
 }
 
-const char* to_string(OwnName name) {
-  for (const OwnNameInfo& entry : kOwnNames) {
-    if (entry.name == name && entry.value != Value::kUnsupported) return entry.word.data();
-  }
-  return "?";
-}
-
 bool OwnTerm::holds(uint64_t value) const {
   return compare(comparison, value, number);
 }
@@ -79,9 +78,17 @@ bool OwnTerm::holds(std::string_view value) const {
   return compare(comparison, value, std::string_view(text));
 }
 
+bool OwnTerm::holds(const FieldValue& value) const {
+  if (const auto* words = std::get_if<std::string>(&value)) return holds(std::string_view(*words));
+  const auto* count = std::get_if<int64_t>(&value);
+  return count != nullptr && is_number && compare(comparison, *count, static_cast<int64_t>(number));
+}
+
 bool OwnNameInfo::allows(Comparison comparison) const {
+  if (field && field->is_named_value()) return true;
   if (comparison == Comparison::kEqual || comparison == Comparison::kNotEqual) return true;
-  return comparison == Comparison::kContains ? value == Value::kText : value == Value::kNumber;
+  const bool is_text = field ? field->kind() == FieldKind::kText : value == Value::kText;
+  return is_text == (comparison == Comparison::kContains);
 }
 
 }  // namespace gatetape

@@ -8,12 +8,12 @@ import re
 
 from support import run, run_cases, write_pcap
 
-COMMANDS = ["capture", "extract", "search", "stats", "verify", "pin", "unpin", "key show", "key rotate", "rules check", "rules test"]
+COMMANDS = ["capture", "extract", "search", "show", "stats", "verify", "pin", "unpin", "key show", "key rotate", "rules check", "rules test"]
 KEY = "0" * 64
 # With these the rest of the command line is right.
-NEEDED = {"capture": ["--source", "pcap:-"], "search": ["http"], "verify": ["--key", KEY], "rules check": ["x.rules"],
+NEEDED = {"capture": ["--source", "pcap:-"], "search": ["http"], "show": ["a7k3m9q2xd"], "verify": ["--key", KEY], "rules check": ["x.rules"],
           "rules test": ["x.pcap"], "pin": ["--reason", "x"], "unpin": ["--reason", "x"]}
-QUERIES = ["extract", "search", "pin", "unpin"]
+QUERIES = ["extract", "search", "show", "pin", "unpin"]
 # Values that cannot be right, by option: each is exit code 2, and the message names option and value.
 WRONG = {
     "source": ["foo", "pcap:", "pcapp:x", "if:"], "filter": ["foo bar", "port 99999"], "ingress": ["10.0.0", "1.2.3.4/33", "host"],
@@ -22,11 +22,14 @@ WRONG = {
     "checkpoint-to": ["syslog:x", "syslog:", "unix:", "syslog:1.2.3.4:0"], "checkpoint-interval": ["0", "x", "90000"],
     "checksums": ["maybe", "ON"], "flows-max": ["0", "x", "100000000"], "set": ["FOO", "FOO=1", "vars.address-groups.X=["],
     "since": ["x", "2026-13-01", "-2y"], "until": ["x"], "format": ["pcapx"], "sid": ["x", "-1"], "community-id": ['a"b'],
+    "limit": ["x", "-1"], "columns": ["colour"], "sort": ["colour", "time:up"], "count-by": ["colour"], "color": ["blue"],
+    "alert": ["x", "a00000000o"], "body": ["x", "70000"], "around": ["x", "-1"],
     "key": ["12", "g" * 64], "threads": ["0", "x"], "reason": ["x" * 1001],
 }
 # Every text may be right: a name, a place, a switch.
 ANY = {"help", "config", "store", "verbose", "signing-key", "rules", "strict", "eve", "rules-cache", "summary", "write", "statement",
-       "require-complete", "explain", "bundle", "json", "watch", "checkpoint", "list", "midstream", "check", "follow"}
+       "require-complete", "explain", "bundle", "json", "watch", "checkpoint", "list", "midstream", "check", "follow",
+       "wide"}
 
 
 def options_of(command):
@@ -96,7 +99,7 @@ def case_no_store(folder):
     write_pcap(os.path.join(some, "a.pcap"))
     for place, words in ((folder, "is not a Gatetape store"), (some, "is not a Gatetape store"),
                          (folder + "/none", "No such file or directory")):
-        for command in ("stats", "extract", "search http", "pin --list", "pin --reason x tcp", "unpin --reason x", f"verify --key {KEY}"):
+        for command in ("stats", "extract", "search http", "show a7k3m9q2xd", "pin --list", "pin --reason x tcp", "unpin --reason x", f"verify --key {KEY}"):
             done = run(*command.split(), "--store", place)
             assert done.returncode == 1 and f"{place}" in done.stderr and words in done.stderr, (command, done)
             assert done.stdout == "" and len(done.stderr.splitlines()) == 1, (command, done)

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "cli/commands.h"
+#include "cli/output/table.h"
 #include "cli/query_options.h"
 #include "packet/record_values.h"
 #include "storage/evidence/signing_key.h"
@@ -353,7 +354,7 @@ TEST_CASE("search shows records in columns that traffic cannot break, or as EVE"
   CHECK(text.exit_code == kExitDone);
   CHECK(text.out.find("shop\\x1b[2J.example/cart") != std::string::npos);
   const Outcome others = run(command_search, {"search", "--store", store.path(), "transactions"});
-  CHECK(others.out.find("dns       rrname=a\\x09b.example id=17\n") != std::string::npos);
+  CHECK(others.out.find("dns  rrname=a\\x09b.example id=17\n") != std::string::npos);
   const Outcome json = run(command_search, {"search", "--store", store.path(), "alerts", "--json"});
   simdjson::dom::parser parser;
   const simdjson::dom::element event = parser.parse(json.out);
@@ -361,6 +362,29 @@ TEST_CASE("search shows records in columns that traffic cannot break, or as EVE"
   CHECK(run(command_search, {"search", "--store", store.path(), "alerts", "sid", "8", "--json"}).out.empty());
   CHECK(run(command_search, {"search", "--store", store.path(), "packets"}).exit_code == kExitUsage);
   CHECK(run(command_search, {"search", "--store", store.path(), "http", "len", ">", "5"}).exit_code == kExitUsage);
+}
+
+TEST_CASE("values of other protocols' transactions are fields like any other") {
+  const RecordedStore store;
+  const auto search = [&](std::vector<std::string> arguments) {
+    std::vector<std::string> all = {"search", "--store", store.path(), "transactions"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const Outcome outcome = run(command_search, all);
+    INFO(outcome.err);
+    CHECK(outcome.exit_code == kExitDone);
+    return outcome.out;
+  };
+  for (const std::string text : {"dns.rrname contains b.example", "dns.id == 17", "dns.id > 16 and dns.id < 18"}) {
+    INFO(text);
+    CHECK_FALSE(search({text, "--json"}).empty());
+  }
+  for (const std::string text : {"dns.rrname == b.example", "dns.id > 17", "dns.id contains 17", "dns.nothing == 1"}) {
+    INFO(text);
+    CHECK(search({text, "--json"}).empty());
+  }
+  CHECK(search({"--count-by", "dns.id", "--format", "csv"}) == "count,dns.id\n1,17\n");
+  CHECK(search({"--columns", "dns.rrname,dns.id", "--format", "json"}) ==
+        "{\"dns.rrname\":\"a\\tb.example\",\"dns.id\":17}\n");
 }
 
 TEST_CASE("stats shows an account that balances") {
@@ -384,4 +408,53 @@ TEST_CASE("what is printed cannot move the cursor") {
   CHECK(printable("\xc2\x9b"
                   "2J") == "\\xc2\\x9b2J");
   CHECK(printable("\xff") == "\\xff");
+  CHECK(printable("a\xe2\x80\xae"
+                  "b") == "a\\xe2\\x80\\xaeb");  // turns the direction of writing
+  CHECK(printable("gr\xc3\xbc\xc3\x9f", false) == "gr\\xc3\\xbc\\xc3\\x9f");
+}
+
+TEST_CASE("texts are cut to columns of a terminal, not to bytes") {
+  CHECK(width_of("gr\xc3\xbc\xc3\x9f") == 4);
+  CHECK(width_of("e\xcc\x81") == 1);                 // a letter and its accent
+  CHECK(width_of("\xe6\x97\xa5\xe6\x9c\xac") == 4);  // two wide characters
+  CHECK(cut_to("abcdef", 6) == "abcdef");
+  CHECK(cut_to("abcdef", 5) == "abcd\xe2\x80\xa6");
+  CHECK(cut_to("abcdef", 5, false) == "abcd~");
+  CHECK(cut_to("\xe6\x97\xa5\xe6\x9c\xac", 3) == "\xe6\x97\xa5\xe2\x80\xa6");
+  CHECK(cut_to("\xe6\x97\xa5\xe6\x9c\xac", 2) == "\xe2\x80\xa6");
+  CHECK(cut_to("abc", 0).empty());
+}
+
+TEST_CASE("a table fits a terminal: texts are narrowed, then columns left out, by rank") {
+  const std::vector<TableColumn> columns = {
+      {"ID", false, false, 0}, {"NUMBER", true, false, 2}, {"TEXT", false, true, 0}};
+  const auto lines = [&](size_t width) {
+    Terminal terminal;
+    terminal.width = width;
+    std::string out;
+    Table table(columns, terminal, [&](std::string_view line) {
+      out += line;
+      return true;
+    });
+    table.row({"a123456789", "1,234", "a text that is rather long"});
+    table.row({"b", "7", "short\n"});
+    CHECK(table.finish());
+    return std::pair(out, table.columns_left_out());
+  };
+  CHECK(lines(0).first ==
+        "ID          NUMBER  TEXT\n"
+        "a123456789   1,234  a text that is rather long\n"
+        "b                7  short\\x0a\n");
+  CHECK(lines(34).first ==
+        "ID          NUMBER  TEXT\n"
+        "a123456789   1,234  a text that i\xe2\x80\xa6\n"
+        "b                7  short\\x0a\n");
+  CHECK(lines(26) == std::pair(std::string("ID          TEXT\n"
+                                           "a123456789  a text that i\xe2\x80\xa6\n"
+                                           "b           short\\x0a\n"),
+                               size_t{1}));
+  for (size_t width = 1; width < 60; ++width) {
+    std::istringstream text(lines(width).first);
+    for (std::string line; std::getline(text, line);) CHECK(width_of(line) <= width);
+  }
 }
