@@ -4,7 +4,7 @@
 #include <set>
 #include <span>
 
-#include "cli/help_text.h"
+#include "cli/output/help_text.h"
 #include "common/log_style.h"
 #include "common/nearest_word.h"
 #include "common/version.h"

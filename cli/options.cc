@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "cli/commands.h"
-#include "cli/help_text.h"
+#include "cli/output/help_text.h"
 #include "common/log_style.h"
 #include "common/nearest_word.h"
 

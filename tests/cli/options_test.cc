@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "cli/commands.h"
-#include "cli/help_text.h"
+#include "cli/output/help_text.h"
 
 using namespace gatetape;
 

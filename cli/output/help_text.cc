@@ -1,4 +1,4 @@
-#include "cli/help_text.h"
+#include "cli/output/help_text.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
