@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/output/help_text.h"
+#include "cli/output/terminal.h"
 #include "common/log_style.h"
 #include "common/nearest_word.h"
 
@@ -315,10 +316,10 @@ std::string CommandLine::help_text(size_t columns) const {
     std::string name = option.letter == 0 ? "  --" : fmt::format("  -{}, --", option.letter);
     name += option.name + (option.value_name.empty() ? "" : " " + option.value_name);
     out += name;
-    if (characters(name) + 2 > kIndent) {
+    if (width_of(name) + 2 > kIndent) {
       out += "\n" + std::string(kIndent, ' ');
     } else {
-      out.append(kIndent - characters(name), ' ');
+      out.append(kIndent - width_of(name), ' ');
     }
     out += wrapped(option.help, columns, kIndent) + "\n";
   }

@@ -1,16 +1,12 @@
 #include "cli/output/help_text.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 
-namespace gatetape {
+#include "cli/output/terminal.h"
 
-size_t characters(std::string_view text) {
-  return static_cast<size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
-}
+namespace gatetape {
 
 std::string wrapped(std::string_view text, size_t columns, size_t indent) {
   std::string out;
@@ -22,7 +18,7 @@ std::string wrapped(std::string_view text, size_t columns, size_t indent) {
     column = 0;
   };
   const auto add_word = [&](std::string_view word) {
-    const size_t width = characters(word);
+    const size_t width = width_of(word);
     if (column != 0 && indent + column + 1 + width > columns) break_line();
     if (column != 0) out += ' ', ++column;
     out += word;
@@ -50,10 +46,8 @@ std::string wrapped(std::string_view text, size_t columns, size_t indent) {
 
 size_t terminal_columns() {
   constexpr size_t kColumns = 80, kColumnsMin = 40, kColumnsMax = 100;
-  winsize size{};
-  if (::isatty(STDOUT_FILENO) == 0 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-    return kColumns;
-  return std::clamp<size_t>(size.ws_col, kColumnsMin, kColumnsMax);
+  const Terminal terminal = terminal_of(STDOUT_FILENO);
+  return terminal.is_terminal ? std::clamp(terminal.width, kColumnsMin, kColumnsMax) : kColumns;
 }
 
 }  // namespace gatetape

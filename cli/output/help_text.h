@@ -1,4 +1,5 @@
-// Text in columns for people. Widths count characters, not bytes. Pure functions but for terminal_columns().
+// Text in columns for people. Widths are columns of a terminal (width_of()), not bytes. Pure functions but for
+// terminal_columns().
 #pragma once
 
 #include <string>
@@ -6,10 +7,7 @@
 
 namespace gatetape {
 
-// Returns the number of characters of a text in UTF-8.
-size_t characters(std::string_view text);
-
-// Breaks lines between words so that none has more than `columns` characters, if its words allow that. Lines but the
+// Breaks lines between words so that none takes more than `columns`, if its words allow that. Lines but the
 // first are indented. A newline is a blank, but for an empty line, and lines that begin with a blank are kept.
 std::string wrapped(std::string_view text, size_t columns, size_t indent = 0);
 

@@ -8,6 +8,23 @@
 #include "storage/write/segment_seal.h"
 
 namespace gatetape {
+namespace {
+
+constexpr int64_t kSealPause_ns = 4 * kNanosecondsPerSecond;  // between two tries of a seal
+
+Ring::Segment entry_of(const SegmentFile& segment) {
+  Ring::Segment entry;
+  entry.sequence = segment.header().sequence;
+  entry.path = segment.path();
+  entry.bytes = segment.bytes();
+  entry.kind = segment.header().kind;
+  entry.pinned = segment.header().retention == RetentionClass::kPinned;
+  entry.time_min_ns = segment.content().first_ns;
+  entry.time_max_ns = segment.content().last_ns;
+  return entry;
+}
+
+}  // namespace
 
 Housekeeper::Housekeeper(FileSystem& files, Ring& ring, Clock& clock, Notary* notary, unsigned sync_interval_s,
                          Unsafe unsafe)
@@ -77,24 +94,6 @@ void Housekeeper::note(const Result<void>& result) {
   std::lock_guard lock(mutex_);
   if (first_failure_) first_failure_ = result;
 }
-
-namespace {
-
-Ring::Segment entry_of(const SegmentFile& segment) {
-  Ring::Segment entry;
-  entry.sequence = segment.header().sequence;
-  entry.path = segment.path();
-  entry.bytes = segment.bytes();
-  entry.kind = segment.header().kind;
-  entry.pinned = segment.header().retention == RetentionClass::kPinned;
-  entry.time_min_ns = segment.content().first_ns;
-  entry.time_max_ns = segment.content().last_ns;
-  return entry;
-}
-
-constexpr int64_t kSealPause_ns = 4 * kNanosecondsPerSecond;
-
-}  // namespace
 
 void Housekeeper::seal(const std::shared_ptr<SegmentFile>& segment) {
   Ring::Segment entry = entry_of(*segment);

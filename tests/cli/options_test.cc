@@ -118,7 +118,6 @@ TEST_CASE("lists are split at commas") {
 }
 
 TEST_CASE("text is wrapped by characters") {
-  CHECK(characters("a…b") == 3);
   CHECK(wrapped("one two three", 8) == "one two\nthree");
   CHECK(wrapped("ünö twö three", 7) == "ünö twö\nthree");
   CHECK(wrapped("one two", 6, 2) == "one\n  two");

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from support import GATETAPE, Capture, lines, need_root, run_cases, until
+from support import GATETAPE, Capture, full_pipe, lines, need_root, run_cases, until
 
 
 def flows(events):
@@ -207,14 +207,7 @@ def case_appending_is_said(folder):
 
 
 def case_stderr_that_nobody_reads(folder):
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    try:
-        while True:
-            os.write(write, b"x" * 4096)
-    except BlockingIOError:
-        pass
-    os.set_blocking(write, True)
+    read, write = full_pipe()
     c = Capture(folder, eve="/dev/full", stderr=write)
     os.close(write)
     c.feed(3000)

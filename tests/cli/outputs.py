@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from support import GATETAPE, Capture, PCAP_HEADER, packet, run, run_cases, until, write_pcap
+from support import GATETAPE, Capture, PCAP_HEADER, full_pipe, packet, run, run_cases, until, write_pcap
 
 HANG_S = 2  # a signal ends every command within this, whoever does not read
 
@@ -129,14 +129,7 @@ def case_summary_into_a_pipe(folder):
 
 
 def case_summary_on_a_stalled_standard_output(folder):
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    try:
-        while True:
-            os.write(write, b"x" * 4096)
-    except BlockingIOError:
-        pass
-    os.set_blocking(write, True)
+    read, write = full_pipe()
     store = os.path.join(folder, "store")
     process = started("capture", "--source", "pcap:-", "--summary", "-", "--store", store, stdin=subprocess.PIPE, stdout=write)
     os.close(write)

@@ -18,6 +18,19 @@ GATETAPE = os.path.abspath(sys.argv[1])
 START = 1_795_000_000
 
 
+def full_pipe():
+    """A pipe that takes nothing more: its two ends. Whoever writes to it waits."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    try:
+        while True:
+            os.write(write, b"x" * 4096)
+    except BlockingIOError:
+        pass
+    os.set_blocking(write, True)
+    return read, write
+
+
 def checksum(data):
     data += b"\0" * (len(data) % 2)
     total = sum(struct.unpack(f">{len(data) // 2}H", data))
